@@ -1,0 +1,65 @@
+"""The facts and states that flows announce, and what each event carries.
+
+A *state* (`MODEL_DEGRADED`, `CHAMPION_MISSING`) is announced again at every look while it lasts, and the
+trigger's cool-down makes one reaction of many announcements. A *fact* is announced once and carries its
+`subject` (a batch or a version) as a resource label, which the trigger's `for_each` names.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+__all__ = ["SUBJECT_LABEL", "Event", "event_payload", "model_resource"]
+
+SUBJECT_LABEL = "mlops.subject"
+
+
+class Event(StrEnum):
+    """Every event this package emits."""
+
+    DATA_LANDED = "mlops.data.landed"
+    DATA_ACCEPTED = "mlops.data.accepted"
+    DATA_QUARANTINED = "mlops.data.quarantined"
+    DATA_DRIFTED = "mlops.data.drifted"
+    LABELS_ARRIVED = "mlops.labels.arrived"
+    CHAMPION_MISSING = "mlops.champion.missing"
+    CHAMPION_PROMOTED = "mlops.champion.promoted"
+    CHAMPION_ROLLED_BACK = "mlops.champion.restored"
+    MODEL_DEGRADED = "mlops.model.degraded"
+    HEALTH_BREACHED = "mlops.health.breached"
+    CANDIDATE_ACCEPTED = "mlops.candidate.accepted"
+    CANDIDATE_REJECTED = "mlops.candidate.rejected"
+    CANDIDATE_UNDECIDED = "mlops.candidate.deferred"
+    CANARY_FAILED = "mlops.canary.failed"
+
+
+def model_resource(model: str, subject: str) -> dict[str, str]:
+    """The resource that an event is about: the model, with the batch or version as a label.
+
+    Examples:
+        >>> model_resource("flights-late", "2013-04")
+        {'prefect.resource.id': 'mlops.model.flights-late', 'mlops.subject': '2013-04'}
+    """
+    return {"prefect.resource.id": f"mlops.model.{model}", SUBJECT_LABEL: subject}
+
+
+def event_payload(
+    *, as_of: str = "", batch: str = "", version: int = 0, data_version: int = -1, labels_version: int = -1, reason: str = ""
+) -> dict[str, Any]:
+    """What every event carries, each key always there: a trigger that names a missing key starts no run.
+
+    Args:
+        as_of: The time the fact belongs to, ISO 8601.
+        batch: The batch, for events about data.
+        version: The registry version, for events about a candidate or champion; 0 for none.
+        data_version: The version of the table of accepted rows; -1 for none.
+        labels_version: The version of the table of labels; -1 for none.
+        reason: One sentence for people.
+    """
+    return {
+        "as_of": as_of,
+        "batch": batch,
+        "version": version,
+        "data_version": data_version,
+        "labels_version": labels_version,
+        "reason": reason,
+    }

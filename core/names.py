@@ -1,0 +1,50 @@
+"""What things are called: models, slots, artifacts, tables and limits."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import StringConstraints
+
+__all__ = ["MODEL_PATTERN", "ModelName", "Slot", "artifact_key", "other_slot", "write_limit"]
+
+MODEL_PATTERN = r"^[a-z][a-z0-9-]{0,22}[a-z0-9]$"
+"""Accepted by Prefect artifact keys, bento tags and AWS target groups alike."""
+
+ModelName = Annotated[str, StringConstraints(pattern=MODEL_PATTERN)]
+Slot = Literal["a", "b"]
+
+
+def artifact_key(model: str, document: str) -> str:
+    """The Prefect artifact key of one of a model's documents.
+
+    Raises:
+        ValueError: The key would hold a character that Prefect refuses.
+
+    Examples:
+        >>> artifact_key("flights-late", "decision")
+        'flights-late-decision'
+    """
+    key = f"{model}-{document}"
+    if not re.fullmatch(r"[a-z0-9-]+", key):
+        raise ValueError(f"{key!r} holds characters that artifact keys refuse; use a-z, 0-9 and '-'.")
+    return key
+
+
+def other_slot(slot: Slot) -> Slot:
+    """The slot that a model's next version goes to.
+
+    Examples:
+        >>> other_slot("a")
+        'b'
+    """
+    return "b" if slot == "a" else "a"
+
+
+def write_limit(model: str) -> str:
+    """The global concurrency limit that lets one run at a time change a model.
+
+    Examples:
+        >>> write_limit("flights-late")
+        'flights-late-write'
+    """
+    return f"{model}-write"

@@ -1,0 +1,189 @@
+"""What a model must be: the frozen `ModelSpec` that drives every flow, and the parts it is made of.
+
+A spec is YAML in git. Its parts name their class by `kind`: a word for ours, `package.module:Class` for
+anyone's. Unknown keys are refused. Nothing here says where things are (blocks) or when they run (deployments).
+"""
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from prefect_mlops.core.gates import (
+    AtLeast,
+    AtMost,
+    BetterThanBaseline,
+    BetterThanChampion,
+    Gate,
+    NotWorseThanChampion,
+)
+from prefect_mlops.core.monitors import DriftMonitor, Monitor, PerformanceMonitor
+from prefect_mlops.core.names import ModelName
+from prefect_mlops.core.parts import Frozen, kind_of
+from prefect_mlops.core.plugins import CustomPart, resolve_part
+from prefect_mlops.core.rollout import RolloutPlan
+from prefect_mlops.core.splits import ByKey, ByTime
+from prefect_mlops.core.trainers import SklearnTrainer, Trainer
+
+__all__ = ["Expectation", "ModelSpec"]
+
+Scalar = bool | int | float | str
+Custom = Annotated[CustomPart, Tag("custom")]
+by_kind = Discriminator(kind_of)
+
+GatePart = Annotated[
+    Annotated[AtLeast, Tag("at-least")]
+    | Annotated[AtMost, Tag("at-most")]
+    | Annotated[BetterThanChampion, Tag("better-than-champion")]
+    | Annotated[NotWorseThanChampion, Tag("not-worse-than-champion")]
+    | Annotated[BetterThanBaseline, Tag("better-than-baseline")]
+    | Custom,
+    by_kind,
+]
+TrainerPart = Annotated[Annotated[SklearnTrainer, Tag("sklearn")] | Custom, by_kind]
+MonitorPart = Annotated[
+    Annotated[PerformanceMonitor, Tag("performance")] | Annotated[DriftMonitor, Tag("drift")] | Custom, by_kind
+]
+SplitPart = Annotated[Annotated[ByTime, Tag("by-time")] | Annotated[ByKey, Tag("by-key")], by_kind]
+
+
+class Costs(Frozen):
+    """What each kind of error costs, in one unit of the business metric."""
+
+    false_positive: Annotated[float, Field(ge=0)] = 1.0
+    false_negative: Annotated[float, Field(ge=0)] = 1.0
+
+
+class Purpose(Frozen):
+    """Why the model exists, for the people who must decide about it."""
+
+    decision: Annotated[str, Field(min_length=1, description="The decision that the predictions serve.")]
+    business_metric: Annotated[str, Field(min_length=1, description="What improves when the model is right.")]
+    owner: Annotated[str, Field(min_length=1, description="Who answers for it, a team or a person.")]
+    costs: Costs = Costs()
+
+
+class Data(Frozen):
+    """What a row is, and when its label is known."""
+
+    key: Annotated[tuple[str, ...], Field(min_length=1, description="Columns that name a row, for joining labels.")]
+    time: Annotated[str | None, Field(description="The column that says when a row happened, with a time zone.")] = None
+    labels: Annotated[
+        Literal["with-rows", "later"], Field(description="Whether labels come in the rows, or later by key.")
+    ] = "with-rows"
+    personal: Annotated[tuple[str, ...], Field(description="Columns never printed anywhere.")] = ()
+
+
+class Target(Frozen):
+    """What is predicted."""
+
+    column: Annotated[str, Field(min_length=1)]
+    problem: Literal["binary", "multiclass", "regression"]
+    positive: Annotated[Scalar | None, Field(description="The value that a binary model's probability is of.")] = None
+
+
+class Features(Frozen):
+    """The columns that the model may look at, by role."""
+
+    numeric: tuple[str, ...] = ()
+    category: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All features, numeric ones first: the order in which a pipeline takes them."""
+        return self.numeric + self.category
+
+
+class Expectation(Frozen):
+    """One Great Expectations expectation, as GX 1.x writes it."""
+
+    type: Annotated[str, Field(pattern=r"^expect_[a-z_0-9]+$", description="GX's name, such as expect_column_to_exist.")]
+    kwargs: dict[str, Any] = {}
+    meta: Annotated[dict[str, Any], Field(description="`action` says what a failure does: block or warn.")] = {}
+    severity: Annotated[
+        Literal["critical", "warning", "info"], Field(description="GX's word; without an action, critical blocks.")
+    ] = "critical"
+
+
+class Suite(Frozen):
+    """What rows must look like to be accepted."""
+
+    stored: Annotated[str | None, Field(description="Name of a suite in the suite store, instead of expectations.")] = None
+    expectations: tuple[Expectation, ...] = ()
+
+
+class Retraining(Frozen):
+    """When a degraded model may be trained again."""
+
+    frozen: Annotated[bool, Field(description="Never retrain; announcements go on.")] = False
+    max_per_month: Annotated[int, Field(ge=0, description="Trainings in one calendar month of `as_of`.")] = 4
+    min_fresh_labels: Annotated[int, Field(ge=0, description="Labels newer than the champion's training.")] = 500
+    cool_down_seconds: Annotated[int, Field(ge=1, description="One reaction to many announcements within it.")] = 3600
+
+
+class ModelSpec(Frozen):
+    """What one model must be. Its hash is part of every version's lineage."""
+
+    spec_version: Literal[1]
+    name: Annotated[ModelName, Field(description="Lower case, digits and '-', 2 to 24 characters.")]
+    purpose: Purpose
+    data: Data
+    target: Target
+    features: Features
+    split: SplitPart
+    suite: Suite = Suite()
+    trainer: TrainerPart
+    gates: Annotated[tuple[GatePart, ...], Field(min_length=1)]
+    rollout: RolloutPlan = RolloutPlan()
+    monitors: tuple[MonitorPart, ...] = ()
+    retraining: Retraining = Retraining()
+    seed: Annotated[int, Field(ge=0, description="Every chance in training comes from it.")] = 0
+
+    @model_validator(mode="after")
+    def _columns_fit(self) -> Self:
+        names = self.features.names
+        if not names:
+            raise ValueError("features: name at least one column under numeric or category")
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"features: {', '.join(twice)} stands there twice")
+        if self.target.column in names:
+            raise ValueError(f"features: the target {self.target.column!r} cannot be a feature")
+        if isinstance(self.split, ByTime) and self.data.time is None:
+            raise ValueError("split: by-time needs data.time; name the time column or use kind: by-key")
+        if self.suite.stored is not None and self.suite.expectations:
+            raise ValueError("suite: give `stored` or `expectations`, not both")
+        if self.target.problem == "binary" and self.target.positive is None:
+            raise ValueError("target: a binary problem needs `positive`, the value whose probability is predicted")
+        return self
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the whole spec in canonical JSON, defaults included: equal meaning, equal digest."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def resolved_gates(self) -> tuple[Gate, ...]:
+        """The gates, with those named by import path made.
+
+        Raises:
+            PartError: A named class cannot be used.
+        """
+        return tuple(resolve_part(gate, Gate) for gate in self.gates)  # type: ignore[type-abstract]
+
+    def resolved_monitors(self) -> tuple[Monitor, ...]:
+        """The monitors, with those named by import path made.
+
+        Raises:
+            PartError: A named class cannot be used.
+        """
+        return tuple(resolve_part(monitor, Monitor) for monitor in self.monitors)  # type: ignore[type-abstract]
+
+    def resolved_trainer(self) -> Trainer:
+        """The trainer, made where it is named by import path.
+
+        Raises:
+            PartError: The named class cannot be used.
+        """
+        return resolve_part(self.trainer, Trainer)  # type: ignore[type-abstract]
