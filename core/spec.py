@@ -26,7 +26,7 @@ from prefect_mlops.core.rollout import RolloutPlan
 from prefect_mlops.core.splits import ByKey, ByTime
 from prefect_mlops.core.trainers import SklearnTrainer, Trainer
 
-__all__ = ["Expectation", "ModelSpec"]
+__all__ = ["Expectation", "ModelSpec", "Suite"]
 
 Scalar = bool | int | float | str
 Custom = Annotated[CustomPart, Tag("custom")]
@@ -46,6 +46,11 @@ MonitorPart = Annotated[
     Annotated[PerformanceMonitor, Tag("performance")] | Annotated[DriftMonitor, Tag("drift")] | Custom, by_kind
 ]
 SplitPart = Annotated[Annotated[ByTime, Tag("by-time")] | Annotated[ByKey, Tag("by-key")], by_kind]
+
+
+def _digest(part: Frozen) -> str:
+    canonical = json.dumps(part.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 class Costs(Frozen):
@@ -73,6 +78,10 @@ class Data(Frozen):
         Literal["with-rows", "later"], Field(description="Whether labels come in the rows, or later by key.")
     ] = "with-rows"
     personal: Annotated[tuple[str, ...], Field(description="Columns never printed anywhere.")] = ()
+    recent_days: Annotated[int, Field(gt=0, description="Length of the window that monitors look at.")] = 30
+    history_days: Annotated[
+        int | None, Field(gt=0, description="Length of the window that a training learns from; all when absent.")
+    ] = None
 
 
 class Target(Frozen):
@@ -111,6 +120,11 @@ class Suite(Frozen):
 
     stored: Annotated[str | None, Field(description="Name of a suite in the suite store, instead of expectations.")] = None
     expectations: tuple[Expectation, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the suite in canonical JSON."""
+        return _digest(self)
 
 
 class Retraining(Frozen):
@@ -161,8 +175,7 @@ class ModelSpec(Frozen):
     @property
     def digest(self) -> str:
         """SHA-256 over the whole spec in canonical JSON, defaults included: equal meaning, equal digest."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        return _digest(self)
 
     def resolved_gates(self) -> tuple[Gate, ...]:
         """The gates, with those named by import path made.
