@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from prefect_mlops.core.errors import NotMeasured
 from prefect_mlops.core.parts import Frozen
@@ -15,6 +15,8 @@ Subject = Literal["candidate", "champion", "baseline"]
 class Measurement(Frozen):
     """One metric of one model on the judging rows, with its standard error.
 
+    A value or error that the rows cannot give is NaN, and gates say `not applicable` of it.
+
     Attributes:
         metric: The metric's name, such as `roc_auc`.
         subject: Whose metric it is.
@@ -23,7 +25,10 @@ class Measurement(Frozen):
         degrees_of_freedom: Of that standard error, blocks or rows less one.
         higher_is_better: The metric's direction.
         rows: How many rows it was measured on.
+        scale: Where its confidence bounds are symmetric: `logit` for metrics between 0 and 1.
     """
+
+    model_config = ConfigDict(ser_json_inf_nan="strings")
 
     metric: str
     subject: Subject
@@ -32,6 +37,7 @@ class Measurement(Frozen):
     degrees_of_freedom: int
     higher_is_better: bool
     rows: int
+    scale: Literal["identity", "logit"] = "identity"
 
 
 class Comparison(Frozen):
@@ -45,6 +51,8 @@ class Comparison(Frozen):
         degrees_of_freedom: Blocks less one.
         rows: How many rows were compared.
     """
+
+    model_config = ConfigDict(ser_json_inf_nan="strings")
 
     metric: str
     against: Literal["champion", "baseline"]

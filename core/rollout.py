@@ -15,12 +15,16 @@ class RolloutPlan(Frozen):
     Steps end on requests, never on time alone: too few requests in the given time undo the rollout.
     """
 
-    steps: Annotated[tuple[Annotated[int, Field(gt=0, lt=100)], ...], Field(description="Percent of traffic, rising.")] = (10, 50)
+    steps: Annotated[
+        tuple[Annotated[int, Field(gt=0, lt=100)], ...], Field(min_length=1, description="Percent of traffic, rising.")
+    ] = (10, 50)
     requests_per_step: Annotated[int, Field(gt=0, description="Canary requests that end a step.")] = 200
     max_seconds_per_step: Annotated[float, Field(gt=0, description="Too few requests by then undo the rollout.")] = 3600
     poll_seconds: Annotated[float, Field(gt=0, description="Seconds between two looks.")] = 5
-    error_rate_limit: Annotated[float, Field(gt=0, lt=1, description="Share of failed requests that is still fine.")] = 0.02
-    alpha: Annotated[float, Field(gt=0, lt=0.5, description="Chance of undoing a canary at its limit.")] = 0.01
+    error_rate_limit: Annotated[
+        float, Field(gt=0, lt=1, description="Share of failed requests that is still fine.")
+    ] = 0.02
+    alpha: Annotated[float, Field(gt=0, lt=0.5, description="Chance of rolling back a canary at its limit.")] = 0.01
     watch_minutes: Annotated[float, Field(ge=0, description="After a promotion, how long a breach rolls back.")] = 60
 
     @model_validator(mode="after")
@@ -43,6 +47,12 @@ class Observed(Frozen):
     errors: Annotated[int, Field(ge=0)]
     seconds: Annotated[float, Field(ge=0)]
 
+    @model_validator(mode="after")
+    def _errors_are_requests(self) -> Self:
+        if self.errors > self.requests:
+            raise ValueError(f"{self.errors} errors in {self.requests} requests; count each failed request once")
+        return self
+
 
 class Step(Frozen):
     """What one look at a canary means."""
@@ -62,8 +72,9 @@ def judge_step(plan: RolloutPlan, observed: Observed) -> Step:
         observed: What the canary did since the step began.
 
     Returns:
-        `roll back` when the errors are too many to be chance at the limit, `go on` after enough requests,
-        `undecided` when the time is up before, `hold` else.
+        `roll back` when the errors are too many to be chance at the limit; after enough requests `go on` when their
+        share keeps to the limit and `undecided` when it does not; `undecided` too when the time is up before;
+        `hold` else. Going on is no proof that the canary keeps to its limit.
 
     Examples:
         >>> judge_step(RolloutPlan(), Observed(requests=40, errors=20, seconds=3)).outcome
@@ -73,14 +84,24 @@ def judge_step(plan: RolloutPlan, observed: Observed) -> Step:
     """
     from scipy import stats
 
-    tail = float(stats.binom.sf(observed.errors - 1, observed.requests, plan.error_rate_limit)) if observed.errors else 1.0
+    tail = (
+        float(stats.binom.sf(observed.errors - 1, observed.requests, plan.error_rate_limit)) if observed.errors else 1.0
+    )
     share = plan.alpha / (len(plan.steps) * plan.requests_per_step)
     counted = f"{observed.errors} of {observed.requests} canary requests failed"
     if tail < share:
-        return Step(outcome="roll back", reason=f"{counted}, too many for a limit of {plan.error_rate_limit:.1%} (p {tail:.1e}).")
+        return Step(
+            outcome="roll back",
+            reason=f"{counted}, too many for a limit of {plan.error_rate_limit:.1%} (p {tail:.1e}).",
+        )
+    if observed.requests >= plan.requests_per_step and observed.errors > plan.error_rate_limit * observed.requests:
+        reason = f"{counted}, over the limit of {plan.error_rate_limit:.1%}, yet not proved so (p {tail:.1e})."
+        return Step(outcome="undecided", reason=reason)
     if observed.requests >= plan.requests_per_step:
         return Step(outcome="go on", reason=f"{counted}, within the limit of {plan.error_rate_limit:.1%}.")
     if observed.seconds >= plan.max_seconds_per_step:
-        reason = f"only {observed.requests} of {plan.requests_per_step} canary requests came in {observed.seconds:.0f} s."
+        reason = (
+            f"only {observed.requests} of {plan.requests_per_step} canary requests came in {observed.seconds:.0f} s."
+        )
         return Step(outcome="undecided", reason=reason)
     return Step(outcome="hold", reason=f"{counted}; {plan.requests_per_step} requests end the step.")

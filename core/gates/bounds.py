@@ -27,7 +27,9 @@ class _Bound(Frozen):
 
     def _judge(self, evidence: Evidence, kind: str, sign: int) -> Verdict:
         measured = evidence.measured(self.metric)
-        estimate = Estimate(measured.value, measured.standard_error, measured.degrees_of_freedom, measured.rows)
+        estimate = Estimate(
+            measured.value, measured.standard_error, measured.degrees_of_freedom, measured.rows, measured.scale
+        )
         return verdict_on(
             estimate,
             kind=kind,

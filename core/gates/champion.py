@@ -23,7 +23,9 @@ class _Paired(Frozen):
         """The metric that must have been measured and compared."""
         return (self.metric,)
 
-    def _judge(self, evidence: Evidence, kind: str, against: Literal["champion", "baseline"], bound: float) -> Verdict:
+    def _judge(
+        self, evidence: Evidence, kind: str, against: Literal["champion", "baseline"], bound: float, *, strict: bool
+    ) -> Verdict:
         if against == "champion" and evidence.champion_version is None:
             reason = f"There is no champion yet, so {self.metric} has nothing to be compared with."
             return Verdict(gate=kind, metric=self.metric, outcome="pass", reason=reason)
@@ -36,6 +38,7 @@ class _Paired(Frozen):
             subject=f"The advantage in {self.metric} over the {against}",
             bound=bound,
             sign=1,
+            strict=strict,
             confidence=self.confidence,
             effect=self.effect,
         )
@@ -49,7 +52,7 @@ class BetterThanChampion(_Paired):
 
     def judge(self, evidence: Evidence) -> Verdict:
         """Pass when the lower bound of the paired advantage exceeds the margin."""
-        return self._judge(evidence, self.kind, "champion", self.margin)
+        return self._judge(evidence, self.kind, "champion", self.margin, strict=True)
 
 
 class NotWorseThanChampion(_Paired):
@@ -59,8 +62,8 @@ class NotWorseThanChampion(_Paired):
     margin: Annotated[float, Field(gt=0, description="How much worse still counts as equal.")]
 
     def judge(self, evidence: Evidence) -> Verdict:
-        """Pass when the lower bound of the paired advantage lies above minus the margin."""
-        return self._judge(evidence, self.kind, "champion", -self.margin)
+        """Pass when the lower bound of the paired advantage reaches minus the margin."""
+        return self._judge(evidence, self.kind, "champion", -self.margin, strict=False)
 
 
 class BetterThanBaseline(_Paired):
@@ -71,4 +74,4 @@ class BetterThanBaseline(_Paired):
 
     def judge(self, evidence: Evidence) -> Verdict:
         """Pass when the lower bound of the paired advantage exceeds the margin."""
-        return self._judge(evidence, self.kind, "baseline", self.margin)
+        return self._judge(evidence, self.kind, "baseline", self.margin, strict=True)

@@ -5,18 +5,54 @@ from typing import Literal, NamedTuple
 
 from prefect_mlops.core.evidence import Verdict
 
-__all__ = ["Estimate", "verdict_on"]
+__all__ = ["Estimate", "confidence_bounds", "verdict_on"]
 
 POWER = 0.80
 
 
 class Estimate(NamedTuple):
-    """A value, its standard error, that error's degrees of freedom, and the rows it rests on."""
+    """A value, its standard error, that error's degrees of freedom, the rows it rests on, and its scale."""
 
     value: float
     standard_error: float
     degrees_of_freedom: int
     rows: int
+    scale: Literal["identity", "logit"] = "identity"
+
+
+def confidence_bounds(estimate: Estimate, confidence: float) -> tuple[float, float]:
+    """Two one-sided bounds, each with the given confidence, from Student's t.
+
+    Args:
+        estimate: A finite value and error with at least one degree of freedom. On the scale `logit` the bounds
+            are symmetric in `ln(v / (1 - v))` and stay within 0 and 1; a value of exactly 0 or 1 has no error of
+            its own, and takes the exact bound of as many equal trials as it has independent blocks.
+        confidence: One-sided, such as 0.95.
+
+    References:
+        Qin and Hotilovac (2008), Statistical Methods in Medical Research 17(2), 207-221, for the area under the
+        curve; Clopper and Pearson (1934), Biometrika 26(4), 404-413, for 0 and 1.
+
+    Examples:
+        20 rows of 20 right: the rate that gives 20 of 20 in one case of twenty is 0.05 ** (1 / 20).
+
+        >>> low, high = confidence_bounds(Estimate(1.0, 0.0, 19, 20, "logit"), 0.95)
+        >>> round(low, 4), high
+        (0.8609, 1.0)
+    """
+    from scipy import stats
+
+    value, error, freedom = estimate.value, estimate.standard_error, estimate.degrees_of_freedom
+    quantile = float(stats.t.ppf(confidence, freedom))
+    if estimate.scale == "identity":
+        return value - quantile * error, value + quantile * error
+    edge = (1.0 - confidence) ** (1.0 / (freedom + 1))
+    if value <= 0.0:
+        return 0.0, 1.0 - edge
+    if value >= 1.0:
+        return edge, 1.0
+    middle, width = math.log(value / (1.0 - value)), quantile * error / (value * (1.0 - value))
+    return _from_logit(middle - width), _from_logit(middle + width)
 
 
 def verdict_on(
@@ -28,6 +64,7 @@ def verdict_on(
     bound: float,
     sign: int,
     confidence: float,
+    strict: bool = False,
     point: bool = False,
     effect: float | None = None,
 ) -> Verdict:
@@ -41,6 +78,7 @@ def verdict_on(
         bound: What the value is held against.
         sign: 1 where the value must reach the bound from below, -1 where it must keep under it.
         confidence: One-sided confidence, such as 0.95.
+        strict: The bound itself is not enough, so that a model equal to another is never better than it.
         point: Judge the bare value and leave the bounds as information.
         effect: The distance worth finding, for `rows_needed`.
 
@@ -57,35 +95,35 @@ def verdict_on(
         >>> verdict.outcome, round(verdict.low, 4)
         ('pass', 0.8135)
     """
-    from scipy import stats
-
     common = {"gate": kind, "metric": metric, "bound": bound, "rows": estimate.rows}
-    word = "at least" if sign > 0 else "at most"
-    finite = math.isfinite(estimate.value) and (point or math.isfinite(estimate.standard_error))
-    if not finite or (not point and estimate.degrees_of_freedom < 1):
-        reason = f"{subject} cannot be judged: {estimate.rows} rows give no finite value with a standard error."
+    bounded = estimate.degrees_of_freedom >= 1 and math.isfinite(estimate.standard_error)
+    if not math.isfinite(estimate.value) or not (point or bounded):
+        reason = (
+            f"{subject} cannot be judged: {estimate.rows:,} rows hold too few of a class for a value, "
+            "or too few days or rows for its standard error."
+        )
         return Verdict(outcome="not applicable", reason=reason, **common)
 
     low = high = width = needed = None
-    if estimate.degrees_of_freedom >= 1 and math.isfinite(estimate.standard_error):
-        quantile = float(stats.t.ppf(confidence, estimate.degrees_of_freedom))
-        low = estimate.value - quantile * estimate.standard_error
-        high = estimate.value + quantile * estimate.standard_error
-        width = (quantile + float(stats.norm.ppf(POWER))) * estimate.standard_error
+    if bounded:
+        low, high = confidence_bounds(estimate, confidence)
+        width = _detectable(estimate, confidence)
         needed = math.ceil(estimate.rows * (width / effect) ** 2) if effect else None
     found = {"value": estimate.value, "low": low, "high": high, "minimum_detectable": width, "rows_needed": needed}
 
+    word = ("more than" if sign > 0 else "less than") if strict else ("at least" if sign > 0 else "at most")
     outcome: Literal["pass", "fail", "undecided"]
     if point:
-        outcome = "pass" if sign * (estimate.value - bound) >= 0 else "fail"
+        outcome = "pass" if _reaches(sign * (estimate.value - bound), strict) else "fail"
         verb = "is" if outcome == "pass" else "is not"
         reason = f"{subject} is {estimate.value:.4g}, which {verb} {word} {bound:g}."
         return Verdict(outcome=outcome, reason=reason, **common, **found)
-    assert low is not None and high is not None
+    assert low is not None
+    assert high is not None
     near, far = (low, high) if sign > 0 else (high, low)
-    if sign * (near - bound) >= 0:
+    if _reaches(sign * (near - bound), strict):
         outcome, said = "pass", f"proved {word} {bound:g}"
-    elif sign * (far - bound) < 0:
+    elif not _reaches(sign * (far - bound), strict):
         outcome, said = "fail", f"proved not to be {word} {bound:g}"
     else:
         outcome, said = "undecided", f"too uncertain to call {word} {bound:g}"
@@ -94,3 +132,18 @@ def verdict_on(
         f"{estimate.rows:,} rows): {said}."
     )
     return Verdict(outcome=outcome, reason=reason, **common, **found)
+
+
+def _reaches(distance: float, strict: bool) -> bool:
+    return distance > 0 if strict else distance >= 0
+
+
+def _detectable(estimate: Estimate, confidence: float) -> float:
+    from scipy import stats
+
+    quantile = float(stats.t.ppf(confidence, estimate.degrees_of_freedom))
+    return (quantile + float(stats.norm.ppf(POWER))) * estimate.standard_error
+
+
+def _from_logit(number: float) -> float:
+    return 1.0 / (1.0 + math.exp(-number)) if number > -700 else 0.0
