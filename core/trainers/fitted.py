@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
+from prefect_mlops.core.errors import DataError
+
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
     from prefect_mlops.core.spec import ModelSpec
 
-__all__ = ["FittedModel", "Predictions", "Trainer"]
+__all__ = ["FittedModel", "Predictions", "Trainer", "prepare", "trusted_types"]
+
+MISSING = "missing"
+"""The category that stands for no value."""
 
 
 class Predictions(NamedTuple):
@@ -39,8 +44,29 @@ class FittedModel(NamedTuple):
     classes: tuple[bool | int | str, ...]
 
     def predict(self, rows: pd.DataFrame) -> Predictions:
-        """What the model says of some rows; other columns than its features are ignored."""
-        raise RuntimeError("placeholder")
+        """What the model says of some rows; other columns than its features are ignored.
+
+        Args:
+            rows: With all features, of whatever dtype they travelled as. Missing values are imputed.
+
+        Returns:
+            One prediction a row; none for no rows.
+
+        Raises:
+            DataError: A feature is not there, is not a number where one is expected, or is infinite.
+        """
+        import numpy as np
+
+        frame = prepare(rows, self.features, _categories(self.pipeline))
+        if frame.empty:
+            wide = np.empty((0, len(self.classes))) if self.classes else None
+            return Predictions(np.empty(0, dtype=object if self.classes else np.float64), wide)
+        if not self.classes:
+            return Predictions(np.asarray(self.pipeline.predict(frame), dtype=np.float64), None)
+        told = np.asarray(self.pipeline.predict_proba(frame), dtype=np.float64)
+        labels = np.empty(len(self.classes), dtype=object)
+        labels[:] = self.classes
+        return Predictions(labels[told.argmax(axis=1)], told)
 
 
 @runtime_checkable
@@ -57,3 +83,87 @@ class Trainer(Protocol):
         Raises:
             TrainingError: It failed, or learned something that cannot be used.
         """
+
+
+def prepare(rows: pd.DataFrame, features: tuple[str, ...], categories: tuple[str, ...]) -> pd.DataFrame:
+    """Features in the form that pipelines take: floats for numbers, text for categories.
+
+    A value is the same whatever it travelled as: 3, 3.0 and "3" are one category, None and NaN are both missing.
+
+    Args:
+        rows: Rows with at least the features.
+        features: The columns wanted, in order.
+        categories: Those of them that are categories; `missing` stands for no value.
+
+    Raises:
+        DataError: A feature is not there, is not a number where one is expected, or is infinite.
+
+    Examples:
+        >>> import pandas as pd
+        >>> prepare(pd.DataFrame({"day": [3.0, None], "load": [1, 2]}), ("load", "day"), ("day",)).values.tolist()
+        [[1.0, '3'], [2.0, 'missing']]
+    """
+    import pandas as pd
+
+    absent = [name for name in features if name not in rows.columns]
+    if absent:
+        raise DataError(
+            f"The rows have no column {', '.join(map(repr, absent))}, which the model looks at",
+            "Add it to the rows, or train a model without it",
+        )
+    columns = {name: _text(rows[name]) if name in categories else _numbers(rows[name]) for name in features}
+    return pd.DataFrame(columns, index=rows.index)
+
+
+def trusted_types(model: FittedModel) -> list[str]:
+    """The types that `skops.io.loads(..., trusted=...)` must be told of to read a model's pipeline back.
+
+    Raises:
+        TrainingError: The pipeline holds a type from outside scikit-learn, numpy and scipy.
+    """
+    from prefect_mlops.core.trainers.contents import untrusted_types
+
+    return untrusted_types(model.pipeline)
+
+
+def _categories(pipeline: Any) -> tuple[str, ...]:
+    """The category columns of a pipeline of ours; none for anybody else's, whose frame must hold numbers."""
+    first = pipeline.steps[0][1] if hasattr(pipeline, "steps") else pipeline
+    for name, _, columns in getattr(first, "transformers", ()):
+        if name == "category":
+            return tuple(columns)
+    return ()
+
+
+def _numbers(column: pd.Series) -> np.ndarray:
+    import numpy as np
+    import pandas as pd
+
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        raise DataError(
+            f"Feature {str(column.name)!r} holds times, not numbers",
+            "Derive numbers from it, such as the hour, or leave it out of features.numeric",
+        )
+    try:
+        values = np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"Feature {str(column.name)!r} holds values that are not numbers",
+            "Move it to features.category in the spec, or let the suite block such rows",
+        ) from error
+    infinite = int(np.isinf(values).sum())
+    if infinite:
+        raise DataError(
+            f"Feature {str(column.name)!r} is infinite in {infinite:,} of {len(values):,} rows",
+            "Correct it at its source, or let the suite block infinite values; a missing value would be imputed",
+        )
+    return values
+
+
+def _text(column: pd.Series) -> np.ndarray:
+    texts = {value: _one_text(value) for value in column.dropna().unique()}
+    return column.map(texts).astype(object).where(column.notna(), MISSING).to_numpy(dtype=object)
+
+
+def _one_text(value: object) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
