@@ -1,0 +1,183 @@
+"""One command that closes the whole loop on real flights: servers up, flows deployed, months played, all ended."""
+
+import atexit
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+import psutil
+
+from prefect_mlops.blocks import LocalTarget
+from prefect_mlops.core.specfile import load_spec
+from prefect_mlops.deployments.demo.servers import (
+    BIN,
+    Process,
+    demo_environment,
+    require_disk,
+    require_port,
+    run_command,
+    start_server,
+)
+from prefect_mlops.deployments.demo.story import Story, table_of
+from prefect_mlops.deployments.demo.traffic import Caller
+from prefect_mlops.deployments.demo.watch import RunWatcher
+
+__all__ = ["Ports", "run_demo"]
+
+SPEC = Path(__file__).parent.parent / "specs" / "flights-late.yaml"
+
+
+class Ports(NamedTuple):
+    """The ports of a demo's servers."""
+
+    prefect: int
+    mlflow: int
+    gateway: int
+
+
+def run_demo(last_month: int, keep: bool, folder: Path, ports: Ports) -> None:
+    """Play the demo.
+
+    Args:
+        last_month: The last month of 2013 to play, from 4 to 12.
+        keep: Leave the servers up until Ctrl-C.
+        folder: Everything of the demo lies in it; it is emptied first.
+        ports: Where its servers listen, on 127.0.0.1.
+
+    Raises:
+        PortInUse: One of the ports is taken.
+        ServingError: A server did not come up, or a stage did not end as the story goes.
+    """
+    require_port(ports.prefect, "the Prefect server", "DEMO_PREFECT_PORT")
+    require_port(ports.mlflow, "the MLflow UI", "DEMO_MLFLOW_PORT")
+    require_port(ports.gateway, "the gateway", "DEMO_GATEWAY_PORT")
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "logs").mkdir(parents=True)
+    require_disk(folder, gigabytes=2)
+    environment = demo_environment(folder, ports.prefect)
+    os.environ.clear()
+    os.environ.update(environment)
+    signal.signal(signal.SIGTERM, _interrupt)
+
+    begun = time.monotonic()
+    with _ended_together() as processes:
+        _tell("Prefect server, database and worker")
+        _start(processes, folder, environment, ports)
+        target = _deploy(processes, folder, environment, ports.gateway)
+        with contextlib.ExitStack() as stack:
+            stack.callback(target.stop)
+            _play(last_month, folder, processes, target)
+            _tell(f"\nPrefect UI  http://127.0.0.1:{ports.prefect}   MLflow UI  http://127.0.0.1:{ports.mlflow}")
+            _tell(f"The model   {target.url(load_spec(SPEC).name)}/predict   {time.monotonic() - begun:.0f} s in all")
+            if keep:
+                _tell("Everything stays up until Ctrl-C.")
+                with contextlib.suppress(KeyboardInterrupt):
+                    signal.pause()
+
+
+@contextlib.contextmanager
+def _ended_together() -> Iterator[dict[str, Process]]:
+    """Processes that are ended in reverse order, however this process ends."""
+    processes: dict[str, Process] = {}
+
+    def end() -> None:
+        for name in reversed(list(processes)):
+            processes.pop(name).stop()
+
+    atexit.register(end)
+    try:
+        yield processes
+    finally:
+        end()
+        atexit.unregister(end)
+
+
+def _start(processes: dict[str, Process], folder: Path, environment: dict[str, str], ports: Ports) -> None:
+    logs = folder / "logs"
+    run_command([str(BIN / "prefect"), "server", "database", "upgrade", "-y"], environment, folder)
+    processes["server"] = start_server(
+        "Prefect server",
+        [str(BIN / "prefect"), "server", "start", "--host", "127.0.0.1", "--port", str(ports.prefect)],
+        environment,
+        logs / "server.log",
+        f"http://127.0.0.1:{ports.prefect}/api/health",
+    )
+    home = Path(environment["PREFECT_INTEGRATIONS_MLOPS_HOME"])
+    home.mkdir(parents=True, exist_ok=True)
+    processes["mlflow"] = Process(
+        "MLflow UI",
+        [
+            str(BIN / "mlflow"), "server", "--host", "127.0.0.1", "--port", str(ports.mlflow), "--workers", "1",
+            "--backend-store-uri", f"sqlite:///{home / 'mlflow.db'}", "--artifacts-destination", str(home / "artifacts"),
+        ],
+        environment,
+        logs / "mlflow.log",
+    )  # fmt: skip
+
+
+def _deploy(processes: dict[str, Process], folder: Path, environment: dict[str, str], gateway_port: int) -> LocalTarget:
+    """Blocks, work pool, limits and automations; then the flows, by `prefect deploy`; then a worker."""
+    home = Path(environment["PREFECT_INTEGRATIONS_MLOPS_HOME"])
+    project = folder / "project"
+    (project / "specs").mkdir(parents=True)
+    shutil.copy(SPEC, project / "specs" / SPEC.name)
+    mlops, prefect = str(BIN / "prefect-mlops"), str(BIN / "prefect")
+    run_command([mlops, "sync"], environment, project)
+    run_command([mlops, "bootstrap", "--home", str(home)], environment, project)
+    target = LocalTarget(folder=str(home / "serving"), port=gateway_port)
+    target.save("default", overwrite=True)
+    run_command([prefect, "--no-prompt", "deploy", "--all"], environment, project)
+    _pause_schedules()
+    processes["worker"] = Process(
+        "worker",
+        [prefect, "worker", "start", "--pool", "local", "--type", "process", "--name", "demo"],
+        environment,
+        folder / "logs" / "worker.log",
+    )
+    return target
+
+
+def _pause_schedules() -> None:
+    """The demo's clock stands in 2013; a schedule that fires now would look at an empty window."""
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        for deployment in client.read_deployments():
+            for schedule in deployment.schedules:
+                client.update_deployment_schedule(deployment.id, schedule.id, active=False)
+
+
+def _play(last_month: int, folder: Path, processes: dict[str, Process], target: LocalTarget) -> None:
+    spec = load_spec(SPEC)
+    drops = folder / "drops"
+    drops.mkdir()
+    watcher = RunWatcher(os.environ["PREFECT_API_URL"])
+    caller = Caller(target.url(spec.name), [*spec.features.names, *spec.data.key, *filter(None, [spec.data.time])])
+
+    def cpu_seconds() -> float:
+        own = psutil.Process().cpu_times()
+        return own.user + own.system + sum(process.cpu_seconds() for process in processes.values())
+
+    story = Story(spec, drops, watcher, caller, cpu_seconds, _tell)
+    try:
+        story.play(last_month)
+    finally:
+        _tell("\n" + table_of(story.stages))
+        _tell(f"{caller.sent:,} requests, {caller.failed} failed")
+        watcher.close()
+        caller.close()
+
+
+def _tell(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt

@@ -1,0 +1,106 @@
+"""See what the deployed automations do: flow runs as they appear, run and end, read from the Prefect API."""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import httpx
+
+from prefect_mlops.core.errors import ServingError
+
+__all__ = ["RunSeen", "RunWatcher"]
+
+
+class RunSeen(NamedTuple):
+    """One flow run that has ended.
+
+    Attributes:
+        flow: The flow's name, such as `mlops-ingest`.
+        name: The run's own name.
+        state: Its end state's name, such as `Rejected`.
+        message: Its end state's message.
+        failed: Whether the state is a failure.
+        waited_seconds: From when it should have started to when it did.
+        ran_seconds: From its start to its end.
+    """
+
+    flow: str
+    name: str
+    state: str
+    message: str
+    failed: bool
+    waited_seconds: float
+    ran_seconds: float
+
+
+class RunWatcher:
+    """Waits for runs of flows, each run told once, in the order of their creation.
+
+    Args:
+        api_url: The Prefect API's address.
+    """
+
+    def __init__(self, api_url: str) -> None:
+        self._client = httpx.Client(base_url=api_url, timeout=20)
+        self._flows: dict[str, str] = {}
+        self._told: set[str] = set()
+
+    def wait_for(self, flow: str, seconds: float = 240, meanwhile: Callable[[], object] | None = None) -> RunSeen:
+        """Wait for the next run of a flow that nobody was told of yet, until it ends.
+
+        Args:
+            flow: The flow's name.
+            seconds: How long to wait.
+            meanwhile: Called between two looks.
+
+        Raises:
+            ServingError: No such run ended in time.
+        """
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for run in self._runs():
+                if run["id"] in self._told or self._flow_name(run["flow_id"]) != flow or run["parent_task_run_id"]:
+                    continue
+                if run["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
+                    self._told.add(run["id"])
+                    return self._seen(flow, run)
+                break
+            if meanwhile:
+                meanwhile()
+            time.sleep(0.5)
+        states = ", ".join(f"{self._flow_name(run['flow_id'])} {run['state_name']}" for run in self._runs()[-5:])
+        raise ServingError(
+            f"No run of {flow} ended within {seconds:.0f} s (the last runs: {states or 'none'})",
+            "Look at the run in the Prefect UI with `make demo KEEP=1`, and at the worker's log",
+        )
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    def _runs(self) -> list[dict[str, Any]]:
+        answer = self._client.post("/flow_runs/filter", json={"sort": "ID_DESC", "limit": 200})
+        answer.raise_for_status()
+        return sorted(answer.json(), key=lambda run: run["created"])
+
+    def _flow_name(self, flow_id: str) -> str:
+        if flow_id not in self._flows:
+            self._flows[flow_id] = self._client.get(f"/flows/{flow_id}").raise_for_status().json()["name"]
+        return self._flows[flow_id]
+
+    def _seen(self, flow: str, run: dict[str, Any]) -> RunSeen:
+        started, ended = _moment(run["start_time"] or run["end_time"]), _moment(run["end_time"])
+        return RunSeen(
+            flow=flow,
+            name=run["name"],
+            state=run["state_name"],
+            message=(run.get("state") or {}).get("message") or "",
+            failed=run["state_type"] != "COMPLETED",
+            waited_seconds=max(0.0, (started - _moment(run["created"])).total_seconds()),
+            ran_seconds=(ended - started).total_seconds(),
+        )
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,0 +1,72 @@
+"""Look at the model in service, and announce what is wrong for as long as it is."""
+
+from datetime import datetime
+
+from prefect import flow
+from prefect.states import Completed, State
+
+from prefect_mlops.blocks import Places
+from prefect_mlops.core.events import Event
+from prefect_mlops.core.monitors import worst_state
+from prefect_mlops.core.spec import ModelSpec
+from prefect_mlops.tasks import (
+    announce,
+    collect_predictions,
+    judge_health,
+    load_recent_rows,
+    observe_model,
+    pin_versions,
+    publish_health,
+    read_champion,
+    record_stage,
+    time_of_run,
+)
+
+__all__ = ["monitor"]
+
+STATES = {"degraded": Event.MODEL_DEGRADED, "drifted": Event.DATA_DRIFTED}
+
+
+@flow(name="mlops-monitor", retries=1, retry_delay_seconds=10, timeout_seconds=3600)
+def monitor(
+    spec: ModelSpec,
+    environment: str = "default",
+    as_of: datetime | None = None,
+    data_version: int = -1,
+    labels_version: int = -1,
+) -> State:
+    """Look at the recent window and at the champion's predictions, and say how the model is.
+
+    Args:
+        spec: What the model must be.
+        environment: Name of the block documents to use.
+        as_of: End of the recent window; the run's scheduled time by default.
+        data_version: Version of the accepted rows; the newest when -1.
+        labels_version: Version of the labels; the newest when -1.
+    """
+    moment = time_of_run(as_of)
+    places = Places.load(environment)
+    versions = pin_versions(places.tables, spec, data_version, labels_version)
+    champion = read_champion(places.tracking, spec)
+    known = {"data_version": versions.data, "labels_version": versions.labels}
+    if champion is None:
+        reason = f"{spec.name} has no champion yet."
+        announce(Event.CHAMPION_MISSING, spec, "none", moment, reason=reason, **known)
+        return Completed(name="Unserved", message=reason)
+
+    collected = collect_predictions(places.predictions, places.tables, spec)
+    recent = load_recent_rows(places.tables, spec, moment, versions)
+    seen = observe_model(places.tables, spec, champion, recent, moment)
+    findings = judge_health(spec, seen)
+    publish_health(spec, seen, findings)
+    state = worst_state(findings)
+    reason = " ".join(finding.reason for finding in findings)
+    record_stage(
+        places.ledger, spec, "monitor.looked", str(champion.version), moment, seen=seen, state=state, collected=collected
+    )
+    for finding in findings:
+        if finding.state in STATES:
+            subject = str(champion.version)
+            event = STATES[finding.state]
+            announce(event, spec, subject, moment, version=champion.version, reason=finding.reason, **known)
+    return Completed(name=state.capitalize(), message=reason)

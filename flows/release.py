@@ -1,0 +1,83 @@
+"""Package an accepted version, stage it, canary it, and make it champion, or undo it."""
+
+from datetime import datetime
+
+from prefect import flow
+from prefect.states import Completed, State
+
+from prefect_mlops.blocks import Places
+from prefect_mlops.core.events import Event
+from prefect_mlops.core.spec import ModelSpec
+from prefect_mlops.tasks import (
+    announce,
+    build_bento,
+    deploy_bento,
+    fetch_package,
+    finish_rollout,
+    one_writer,
+    promote_version,
+    publish_card,
+    publish_rollout,
+    read_champion,
+    record_stage,
+    render_model_card,
+    run_canary,
+    stage_bento,
+    time_of_run,
+    undo_rollout,
+)
+
+__all__ = ["release"]
+
+ENDS = {"roll back": "RolledBack", "undecided": "Undecided"}
+
+
+@flow(name="mlops-release", timeout_seconds=4 * 3600)
+def release(spec: ModelSpec, version: int, environment: str = "default", as_of: datetime | None = None) -> State:
+    """Bring an accepted version into service, step by step, and undo it when a step goes wrong.
+
+    Args:
+        spec: What the model must be.
+        version: The registry version, accepted by the gates.
+        environment: Name of the block documents to use.
+        as_of: The time that the release belongs to; the run's scheduled time by default.
+    """
+    moment = time_of_run(as_of)
+    places = Places.load(environment)
+    with one_writer(spec.name):
+        champion = read_champion(places.tracking, spec)
+        if champion and champion.version >= version:
+            return Completed(name="Outdated", message=f"Version {champion.version} is champion already.")
+        bento = build_bento(spec, fetch_package(places.tracking, spec, version), places.bentos)
+        record_stage(places.ledger, spec, "bento.built", str(version), moment, bento=bento.tag)
+        staged = stage_bento(bento, places.bentos)
+        record_stage(places.ledger, spec, "bento.staged", str(version), moment, report=staged)
+        if not staged.fit:
+            announce(Event.CANARY_FAILED, spec, str(version), moment, version=version, reason=staged.reason)
+            publish_rollout(spec, version, (staged.reason,), {"bento": bento.tag})
+            return Completed(name="Rejected", message=staged.reason)
+
+        placed = deploy_bento(spec, bento, places.bentos, places.target, places.predictions)
+        steps = (staged.reason, placed.reason)
+        for share in spec.rollout.steps if champion else ():
+            step = run_canary(spec, places.target, placed, share)
+            steps = (*steps, f"{share}%: {step.reason}")
+            record_stage(
+                places.ledger, spec, "canary.step", str(version), moment, key=f"{version}:{share}", step=step, share=share
+            )
+            if step.outcome != "go on":
+                undo_rollout(spec, places.target, placed)
+                announce(Event.CANARY_FAILED, spec, str(version), moment, version=version, reason=step.reason)
+                publish_rollout(spec, version, steps, {"bento": bento.tag})
+                return Completed(name=ENDS[step.outcome], message=steps[-1])
+
+        finish_rollout(spec, places.target, placed)
+        previous = promote_version(places.tracking, spec, version)
+        record_stage(
+            places.ledger, spec, "champion.promoted", str(version), moment, version=version, slot=placed.slot, previous=previous
+        )
+
+    publish_rollout(spec, version, steps, {"bento": bento.tag, "served at": places.target.url(spec.name)})
+    publish_card(spec, render_model_card(places.ledger, spec))
+    announce(Event.CHAMPION_PROMOTED, spec, str(version), moment, version=version, reason=steps[-1])
+    return Completed(name="Promoted", message=f"Version {version} is champion. {steps[-1]}")

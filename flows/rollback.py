@@ -1,0 +1,70 @@
+"""Give a model's traffic back to a version that was champion before."""
+
+from datetime import datetime
+
+from prefect import flow
+from prefect.states import Completed, State
+
+from prefect_mlops.blocks import Places
+from prefect_mlops.core.events import Event
+from prefect_mlops.core.spec import ModelSpec
+from prefect_mlops.tasks import (
+    announce,
+    build_bento,
+    choose_rollback,
+    deploy_bento,
+    fetch_package,
+    finish_rollout,
+    one_writer,
+    promote_version,
+    publish_rollout,
+    record_stage,
+    time_of_run,
+)
+
+__all__ = ["rollback"]
+
+
+@flow(name="mlops-rollback", timeout_seconds=3600)
+def rollback(
+    spec: ModelSpec,
+    version: int = 0,
+    reason: str = "asked for by hand",
+    environment: str = "default",
+    as_of: datetime | None = None,
+) -> State:
+    """Make the previous champion, or any version, champion again.
+
+    Args:
+        spec: What the model must be.
+        version: The version to go back to; the champion before this one when 0.
+        reason: Why, for people.
+        environment: Name of the block documents to use.
+        as_of: The time that the rollback belongs to; the run's scheduled time by default.
+    """
+    moment = time_of_run(as_of)
+    places = Places.load(environment)
+    with one_writer(spec.name):
+        wanted = choose_rollback(places.ledger, places.tracking, spec, version)
+        if wanted.version is None:
+            return Completed(name="Refused", message=wanted.reason)
+        bento = build_bento(spec, fetch_package(places.tracking, spec, wanted.version), places.bentos)
+        placed = deploy_bento(spec, bento, places.bentos, places.target, places.predictions)
+        finish_rollout(spec, places.target, placed)
+        previous = promote_version(places.tracking, spec, wanted.version)
+        record_stage(
+            places.ledger,
+            spec,
+            "champion.rolled-back",
+            str(wanted.version),
+            moment,
+            version=wanted.version,
+            slot=placed.slot,
+            previous=previous,
+            reason=reason,
+        )
+
+    said = f"Version {wanted.version} is champion again instead of {previous}: {reason}."
+    publish_rollout(spec, wanted.version, (said, placed.reason), {"bento": bento.tag})
+    announce(Event.CHAMPION_ROLLED_BACK, spec, str(wanted.version), moment, version=wanted.version, reason=reason)
+    return Completed(name="RolledBack", message=said)

@@ -1,0 +1,107 @@
+"""Train a candidate, judge it against the champion, and register it when the gates accept it."""
+
+from datetime import datetime
+
+from prefect import flow
+from prefect.states import Completed, State
+
+from prefect_mlops.blocks import Places
+from prefect_mlops.core.events import Event
+from prefect_mlops.core.spec import ModelSpec
+from prefect_mlops.tasks import (
+    announce,
+    evaluate_candidate,
+    judge_candidate,
+    load_champion,
+    load_labelled_rows,
+    log_candidate,
+    one_writer,
+    pin_versions,
+    profile_candidate,
+    publish_card,
+    publish_decision,
+    read_champion,
+    record_stage,
+    render_model_card,
+    run_name,
+    split_rows,
+    time_of_run,
+    trace_lineage,
+    train_candidate,
+)
+
+__all__ = ["train"]
+
+OUTCOMES = {
+    "accepted": Event.CANDIDATE_ACCEPTED,
+    "rejected": Event.CANDIDATE_REJECTED,
+    "undecided": Event.CANDIDATE_UNDECIDED,
+}
+
+
+@flow(name="mlops-train", timeout_seconds=4 * 3600)
+def train(
+    spec: ModelSpec,
+    environment: str = "default",
+    as_of: datetime | None = None,
+    data_version: int = -1,
+    labels_version: int = -1,
+) -> State:
+    """Train a candidate and judge it on rows that neither it nor the champion learned from.
+
+    Args:
+        spec: What the model must be.
+        environment: Name of the block documents to use.
+        as_of: End of the window that is read; the run's scheduled time by default.
+        data_version: Version of the accepted rows; the newest when -1.
+        labels_version: Version of the labels; the newest when -1.
+    """
+    moment = time_of_run(as_of)
+    places = Places.load(environment)
+    with one_writer(spec.name):
+        versions = pin_versions(places.tables, spec, data_version, labels_version)
+        champion = read_champion(places.tracking, spec)
+        rows = load_labelled_rows(places.tables, spec, moment, versions)
+        sets = split_rows(spec, rows, moment, champion.lineage.cutoff if champion else None)
+        candidate = train_candidate(spec, sets.training)
+        evidence = evaluate_candidate(
+            spec,
+            candidate,
+            sets.judging,
+            sets.training[spec.target.column],
+            champion=load_champion(places.tracking, spec, champion.version) if champion else None,
+            champion_version=champion.version if champion else None,
+            candidate_name=run_name(),
+            judged_on=sets.judged_on,
+        )
+        decision = judge_candidate(spec, evidence)
+        profile = profile_candidate(spec, candidate, sets.reference)
+        lineage = trace_lineage(spec, sets, moment, versions)
+        logged = log_candidate(
+            places.tracking, spec, candidate, evidence, decision, lineage, profile, reference=sets.reference
+        )
+
+    record_stage(
+        places.ledger,
+        spec,
+        f"candidate.{decision.outcome}",
+        str(logged.version or logged.run),
+        moment,
+        evidence=evidence,
+        decision=decision,
+        lineage=lineage,
+        labels_version=versions.labels,
+    )
+    publish_decision(spec, evidence, decision, {"MLflow": logged.link})
+    publish_card(spec, render_model_card(places.ledger, spec))
+    announce(
+        OUTCOMES[decision.outcome],
+        spec,
+        str(logged.version or logged.run),
+        moment,
+        version=logged.version,
+        data_version=versions.data,
+        labels_version=versions.labels,
+        reason=decision.summary,
+    )
+    return Completed(name=decision.outcome.capitalize(), message=decision.summary)

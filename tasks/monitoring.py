@@ -1,0 +1,71 @@
+"""Look at a model in service: the rows it sees lately, and how right it was once labels are known."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from prefect import task
+
+from prefect_mlops.core.monitors import Seen
+from prefect_mlops.core.spec import ModelSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from prefect_mlops.blocks import DeltaTables, PredictionLog
+    from prefect_mlops.tasks.registry import Champion
+
+__all__ = ["collect_predictions", "observe_model"]
+
+
+@task(retries=2, retry_delay_seconds=2)
+def collect_predictions(predictions: PredictionLog, tables: DeltaTables, spec: ModelSpec) -> int:
+    """Move what the servers have logged into the model's table of predictions, each line exactly once.
+
+    Returns:
+        How many predictions were new.
+    """
+    return predictions.collect(spec.name, tables)
+
+
+@task
+def observe_model(
+    tables: DeltaTables, spec: ModelSpec, champion: Champion, recent: pd.DataFrame, as_of: datetime
+) -> Seen:
+    """Compare the recent window with the champion's reference, and its predictions with the labels known by now.
+
+    Args:
+        tables: Where the tables are.
+        spec: The model's spec.
+        champion: The version in service, with its reference profile.
+        recent: The recent window, with the target where it is known.
+        as_of: End of that window.
+    """
+    from prefect_mlops.core.profile import look
+
+    scored = _score(tables, spec, champion.version, recent)
+    return look(spec, champion.profile, recent, scored, as_of.isoformat())
+
+
+def _score(tables: DeltaTables, spec: ModelSpec, version: int, recent: pd.DataFrame) -> pd.DataFrame:
+    """The version's last prediction for each recent row that has a label."""
+    columns = ["key", "version", "predicted_at", "prediction", "score", "probabilities"]
+    labelled = recent[recent[spec.target.column].notna()]
+    found = labelled.assign(key=_key_text(labelled, spec.data.key), target=labelled[spec.target.column])
+    found = found.assign(event_time=found[spec.data.time] if spec.data.time else None)
+    table = f"{spec.name}-predictions"
+    if not tables.exists(table):
+        return found[["key", "target", "event_time"]].iloc[:0].assign(prediction=[], score=[], probabilities=[])
+    made = tables.read(table, columns=columns)
+    made = made[made["version"] == version].sort_values("predicted_at").drop_duplicates("key", keep="last")
+    return found[["key", "target", "event_time"]].merge(made, on="key", how="inner")
+
+
+def _key_text(rows: pd.DataFrame, key: tuple[str, ...]) -> pd.Series:
+    """The key as the prediction log writes it: the bare text of one column, a JSON list of several."""
+    import json
+
+    if len(key) == 1:
+        return rows[key[0]].astype(str)
+    return rows[list(key)].astype(str).apply(lambda row: json.dumps(list(row)), axis=1)

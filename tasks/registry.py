@@ -1,0 +1,257 @@
+"""Keep candidates and champions in the MLflow registry, with all that it takes to judge, serve and repeat them."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from prefect import task
+
+from prefect_mlops.core.errors import NotFound
+from prefect_mlops.core.evidence import Decision, Evidence
+from prefect_mlops.core.lineage import Lineage
+from prefect_mlops.core.spec import ModelSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from prefect_mlops.blocks import MlflowTracking
+    from prefect_mlops.core.profile import ReferenceProfile
+    from prefect_mlops.core.trainers import FittedModel
+
+__all__ = [
+    "Champion",
+    "Logged",
+    "Package",
+    "fetch_package",
+    "load_champion",
+    "log_candidate",
+    "promote_version",
+    "read_champion",
+]
+
+FOLDER = "mlops"
+MODEL_FILE = "model.skops"
+GOLDEN_ROWS = 50
+
+
+class Champion(NamedTuple):
+    """The version trusted now, as the registry has it."""
+
+    version: int
+    lineage: Lineage
+    profile: ReferenceProfile
+
+
+class Logged(NamedTuple):
+    """Where a training is on record: its MLflow run, its version (0 when none was registered), and a link."""
+
+    run: str
+    version: int
+    link: str
+
+
+class Package(NamedTuple):
+    """What the registry keeps of one version for serving it: bytes and records, nothing unpickled."""
+
+    version: int
+    model: bytes
+    trusted: tuple[str, ...]
+    features: tuple[str, ...]
+    classes: tuple[bool | int | str, ...]
+    golden: str
+    lineage: Lineage
+
+
+@task
+def log_candidate(
+    tracking: MlflowTracking,
+    spec: ModelSpec,
+    candidate: FittedModel,
+    evidence: Evidence,
+    decision: Decision,
+    lineage: Lineage,
+    profile: ReferenceProfile,
+    reference: pd.DataFrame,
+) -> Logged:
+    """Log one training as an MLflow run; register it as a version when it was accepted.
+
+    The model is logged in skops format, with its signature and the requirements it needs. A run that cannot be
+    finished is marked failed and registers nothing.
+
+    Returns:
+        Where it is on record; the registry version has the alias `candidate`.
+
+    Raises:
+        TrackingUnavailable: MLflow does not answer.
+        TrainingError: The model holds a type that cannot be stored safely.
+    """
+    from prefect_mlops.core.trainers.fitted import trusted_types
+
+    trusted = trusted_types(candidate)
+    client = tracking.client()
+    tracking.activate()
+    import mlflow
+
+    experiment = tracking.experiment_id(spec.name)
+    with mlflow.start_run(experiment_id=experiment, run_name=evidence.candidate) as run:
+        mlflow.log_params({"spec": spec.digest[:12], "seed": spec.seed, **_flat(lineage.parameters)})
+        mlflow.log_metrics({f"{m.subject}_{m.metric}": m.value for m in evidence.measurements})
+        mlflow.set_tags({"mlops.decision": decision.outcome, "mlops.data": lineage.data.digest})
+        with tempfile.TemporaryDirectory() as folder:
+            _write_records(Path(folder), spec, candidate, evidence, decision, lineage, profile, reference, trusted)
+            mlflow.log_artifacts(folder, FOLDER)
+        model_uri = _log_model(candidate, reference, trusted)
+    logged = Logged(run.info.run_id, 0, tracking.run_url(experiment, run.info.run_id))
+    if not decision.accepted:
+        return logged
+    version = mlflow.register_model(model_uri, spec.name, tags={"mlops.decision": decision.outcome})
+    client.set_registered_model_alias(spec.name, "candidate", version.version)
+    return logged._replace(version=int(version.version))
+
+
+@task
+def read_champion(tracking: MlflowTracking, spec: ModelSpec) -> Champion | None:
+    """The champion's records, without its model; None where nothing is trusted yet."""
+    from prefect_mlops.core.profile import ReferenceProfile
+
+    version = tracking.champion(spec.name)
+    if version is None:
+        return None
+    folder = _records(tracking, spec.name, version)
+    lineage = Lineage.model_validate_json((folder / "lineage.json").read_text())
+    profile = ReferenceProfile.model_validate_json((folder / "profile.json").read_text())
+    return Champion(version, lineage, profile)
+
+
+@task
+def load_champion(tracking: MlflowTracking, spec: ModelSpec, version: int) -> FittedModel:
+    """A version's fitted model, always from the registry and never from memory.
+
+    Raises:
+        NotFound: The version is gone.
+    """
+    import skops.io
+
+    from prefect_mlops.core.trainers import FittedModel
+
+    package = _package(tracking, spec.name, version)
+    pipeline = skops.io.loads(package.model, trusted=list(package.trusted))
+    return FittedModel(pipeline, package.features, package.classes)
+
+
+@task
+def fetch_package(tracking: MlflowTracking, spec: ModelSpec, version: int) -> Package:
+    """What it takes to serve a version.
+
+    Raises:
+        NotFound: The registry has no such version.
+    """
+    return _package(tracking, spec.name, version)
+
+
+@task
+def promote_version(tracking: MlflowTracking, spec: ModelSpec, version: int) -> int | None:
+    """Give a version the alias `champion` and take `candidate` away from it.
+
+    Returns:
+        The version that was champion before; None for the first.
+    """
+    client = tracking.client()
+    previous = tracking.champion(spec.name)
+    client.set_registered_model_alias(spec.name, "champion", str(version))
+    if str(client.get_registered_model(spec.name).aliases.get("candidate")) == str(version):
+        client.delete_registered_model_alias(spec.name, "candidate")
+    return previous
+
+
+def _log_model(candidate: FittedModel, reference: pd.DataFrame, trusted: list[str]) -> str:
+    from importlib.metadata import version as installed
+
+    import mlflow
+    from mlflow.models import infer_signature
+
+    sample = reference[list(candidate.features)].head(100)
+    said = candidate.predict(sample)
+    signature = infer_signature(sample, said.labels if said.probabilities is None else said.probabilities)
+    info = mlflow.sklearn.log_model(
+        candidate.pipeline,
+        name="model",
+        serialization_format="skops",
+        skops_trusted_types=trusted,
+        signature=signature,
+        pip_requirements=[f"{name}=={installed(name)}" for name in ("scikit-learn", "skops", "pandas", "numpy")],
+    )
+    return str(info.model_uri)
+
+
+def _write_records(
+    folder: Path,
+    spec: ModelSpec,
+    candidate: FittedModel,
+    evidence: Evidence,
+    decision: Decision,
+    lineage: Lineage,
+    profile: ReferenceProfile,
+    reference: pd.DataFrame,
+    trusted: list[str],
+) -> None:
+    """One file a record; `golden.json` holds rows with the answers that serving must give."""
+    import json
+
+    import skops.io
+
+    rows = reference.head(GOLDEN_ROWS)
+    said = candidate.predict(rows)
+    golden = {
+        "rows": json.loads(rows[list(candidate.features)].to_json(orient="records", double_precision=15)),
+        "predictions": [_plain(label) for label in said.labels],
+        "probabilities": None if said.probabilities is None else said.probabilities.tolist(),
+    }
+    form = {"features": list(candidate.features), "classes": list(candidate.classes), "trusted": trusted}
+    (folder / MODEL_FILE).write_bytes(skops.io.dumps(candidate.pipeline))
+    for name, record in (("evidence", evidence), ("decision", decision), ("lineage", lineage), ("profile", profile)):
+        (folder / f"{name}.json").write_text(record.model_dump_json(indent=1))
+    (folder / "spec.json").write_text(spec.model_dump_json(indent=1))
+    (folder / "golden.json").write_text(json.dumps(golden))
+    (folder / "form.json").write_text(json.dumps(form))
+
+
+def _package(tracking: MlflowTracking, model: str, version: int) -> Package:
+    import json
+
+    folder = _records(tracking, model, version)
+    form = json.loads((folder / "form.json").read_text())
+    return Package(
+        version=version,
+        model=(folder / MODEL_FILE).read_bytes(),
+        trusted=tuple(form["trusted"]),
+        features=tuple(form["features"]),
+        classes=tuple(form["classes"]),
+        golden=(folder / "golden.json").read_text(),
+        lineage=Lineage.model_validate_json((folder / "lineage.json").read_text()),
+    )
+
+
+def _records(tracking: MlflowTracking, model: str, version: int) -> Path:
+    from mlflow.exceptions import MlflowException
+
+    client = tracking.client()
+    tracking.activate()
+    import mlflow
+
+    try:
+        found = client.get_model_version(model, str(version))
+        return Path(mlflow.artifacts.download_artifacts(run_id=found.run_id, artifact_path=FOLDER))
+    except (MlflowException, OSError) as error:
+        cure = "Look at the registry in the MLflow UI; train again if its artifacts are gone"
+        raise NotFound("registry version", f"{model} {version}", f"{cure} ({error})") from error
+
+
+def _flat(parameters: dict[str, object]) -> dict[str, str]:
+    return {key: str(value)[:500] for key, value in parameters.items()}
+
+
+def _plain(value: object) -> object:
+    return value.item() if hasattr(value, "item") else value

@@ -1,0 +1,76 @@
+"""What a step may ask about the run it belongs to: its logger, its time, its name, and its model's lock."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from prefect import runtime
+from prefect.exceptions import MissingContextError
+from prefect.logging import get_run_logger
+
+from prefect_mlops.blocks.settings import MlopsSettings
+from prefect_mlops.core.errors import DataError
+from prefect_mlops.core.names import write_limit
+
+__all__ = ["one_writer", "run_key", "run_logger", "run_name", "time_of_run"]
+
+WAIT_SECONDS = 1800
+
+
+def run_logger() -> logging.Logger | logging.LoggerAdapter[logging.Logger]:
+    """The run's logger, or the standard library's outside of a run."""
+    try:
+        return get_run_logger()
+    except MissingContextError:
+        return logging.getLogger("prefect_mlops")
+
+
+def time_of_run(as_of: datetime | None) -> datetime:
+    """The end of the window that a run looks at: `as_of`, or the run's scheduled time, never now().
+
+    A late or repeated run thus sees the same rows.
+
+    Raises:
+        DataError: Outside of a flow run without `as_of`, or `as_of` has no time zone.
+    """
+    if as_of is None:
+        if runtime.flow_run.id is None:
+            raise DataError("There is no run whose scheduled time could end the window", "Give `as_of`")
+        as_of = runtime.flow_run.scheduled_start_time
+    if as_of.tzinfo is None:
+        raise DataError(f"as_of {as_of.isoformat()} has no time zone", "Write it with one, such as 2013-05-01T00:00:00Z")
+    return as_of.astimezone(UTC)
+
+
+def run_name() -> str:
+    """Who did it, for the ledger: the flow run's name, or the actor of the settings outside of one."""
+    return str(runtime.flow_run.name or MlopsSettings().actor)
+
+
+def run_key() -> str:
+    """A name for this very run that stays the same when the run is repeated; new every time outside of a run."""
+    return str(runtime.flow_run.id or uuid.uuid4())
+
+
+@contextlib.contextmanager
+def one_writer(model: str) -> Iterator[None]:
+    """Let one run at a time change a model, across all its flows.
+
+    The limit `<model>-write` must exist (`prefect-mlops bootstrap` makes it). After the death of its holder it
+    frees when the holder's lease ends, within five minutes. Outside of a flow run there is nobody to wait for.
+
+    Raises:
+        ConcurrencySlotAcquisitionError: The limit does not exist.
+        TimeoutError: The other writer took longer than half an hour.
+    """
+    if runtime.flow_run.id is None:
+        yield
+        return
+    from prefect.concurrency.sync import concurrency
+
+    with concurrency(write_limit(model), occupy=1, timeout_seconds=WAIT_SECONDS, strict=True):
+        yield
