@@ -9,6 +9,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 __all__ = ["MlopsSettings", "place"]
 
 
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container whose user id has no name
+        return "unknown"
+
+
 class MlopsSettings(BaseSettings):
     """Settings, read from the environment each time they are asked for."""
 
@@ -16,7 +23,7 @@ class MlopsSettings(BaseSettings):
 
     home: Path = Field(default=Path("~/.prefect-mlops"), description="Where things lie that no block places elsewhere.")
     commit: str = Field(default="", description="Commit of the code, where git cannot be asked.")
-    actor: str = Field(default_factory=getpass.getuser, description="Who acts outside of a flow run.")
+    actor: str = Field(default_factory=_user, description="Who acts outside of a flow run.")
 
 
 def place(named: str, default: str) -> Path:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import random
+import re
+import time as clock
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -11,18 +15,21 @@ from pydantic import Field, SecretStr
 
 from prefect_mlops.blocks.about import DOCUMENTATION, LOGO
 from prefect_mlops.blocks.settings import place
-from prefect_mlops.core.errors import DataError, NotFound, SchemaMismatch
+from prefect_mlops.core.errors import DataError, NotFound
+from prefect_mlops.core.lineage import DataVersion
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
     from deltalake import DeltaTable
 
-    from prefect_mlops.core.lineage import DataVersion
-
 __all__ = ["DeltaTables"]
 
-ATTEMPTS = 8
+ATTEMPTS = 60
+DESCRIPTION = "mlops.data-version"
+KEPT_FOR_EVER = {"delta.logRetentionDuration": "interval 36500 days", "delta.enableExpiredLogCleanup": "false"}
+"""Any past version must stay readable: it is what a registry version was made from."""
+TABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class DeltaTables(Block):
@@ -33,7 +40,7 @@ class DeltaTables(Block):
         ```python
         from prefect_mlops.blocks import DeltaTables
 
-        tables = DeltaTables.load("default")
+        tables = DeltaTables.load("BLOCK_NAME")
         rows = tables.read("flights-late-accepted", columns=["carrier", "distance"])
         ```
     """
@@ -47,7 +54,13 @@ class DeltaTables(Block):
     storage_options: dict[str, SecretStr] = Field(default={}, description="Options of the object store, such as keys.")
 
     def path(self, table: str) -> str:
-        """Where a table lies."""
+        """Where a table lies.
+
+        Raises:
+            DataError: The name could lead out of the root.
+        """
+        if not TABLE.fullmatch(table):
+            raise DataError(f"{table!r} cannot name a table", "Use letters, digits, '.', '_' and '-'")
         if "://" in self.root:
             return f"{self.root.rstrip('/')}/{table}"
         return str(place(self.root, "tables") / table)
@@ -62,37 +75,50 @@ class DeltaTables(Block):
         """A table's newest version; -1 where it does not exist."""
         return self._open(table).version() if self.exists(table) else -1
 
-    def append(self, table: str, frame: pd.DataFrame, batch: str) -> DataVersion:
+    def append(self, table: str, frame: pd.DataFrame, batch: str, *, time: str | None = None) -> DataVersion:
         """Append a batch as one new version; the same batch twice is appended once.
 
         The batch's name goes into the very commit as a Delta application transaction, so that a run which died
-        after its append finds it done. Two writers at once both get in, one after the other.
+        after its append finds it done, and of two that bring the same batch at once one does. The name is the
+        batch's identity: corrected rows need a new one. Writers of different batches all get in, one after the other.
+
+        Args:
+            table: The table's name; it is made from its first batch.
+            frame: The rows; the index is left out.
+            batch: The batch's name.
+            time: The column whose oldest and newest value the answer tells.
+
+        Returns:
+            The version that the batch made, with the digest of its rows as `read` gives them back.
+
+        Raises:
+            DataError: The rows cannot be held as they are: none, times without a zone, values of several types, or
+                in a table's first batch a column whose type nothing tells.
+            SchemaMismatch: The batch has other columns or types than the table; nothing was written.
+        """
+        from prefect_mlops.core.batches import as_columns
+
+        rows = as_columns(frame, batch)
+        self._commit(table, rows, {batch: 1}, time)
+        return self._described(table, batch)
+
+    def append_spool(self, table: str, rows: pa.Table, offsets: Mapping[str, int]) -> bool:
+        """Append rows that were read from files, together with how far each file is read now.
 
         Args:
             table: The table's name.
-            frame: The rows; the index is left out.
-            batch: The batch's name.
+            rows: The rows; none moves the offsets alone.
+            offsets: How far each file is read by these rows.
 
         Returns:
-            The version that holds the batch, with a digest of its rows.
-
-        Raises:
-            DataError: No rows, a time without a zone, or a column without any value in the first batch.
-            SchemaMismatch: The batch has other columns or types than the table; nothing was written.
+            False where another process has read any of the files that far meanwhile; nothing was written then.
         """
-        self._commit(table, frame, batch, {batch: 1})
-        return self._describe(table, frame, self._version_of(self._open(table), batch))
+        return self._commit(table, rows, offsets, None)
 
-    def append_spool(self, table: str, frame: pd.DataFrame, offsets: dict[str, int]) -> None:
-        """Append rows read from files, together with how far each file was read.
-
-        Nothing is appended when another process has read any of the files that far meanwhile.
-        """
-        self._commit(table, frame, "spool", offsets)
-
-    def spool_offset(self, table: str, file: str) -> int:
-        """How far a file was read, as the table itself remembers; 0 for a new one."""
-        return self._open(table).transaction_version(file) or 0 if self.exists(table) else 0
+    def spool_offsets(self, table: str, files: Sequence[str]) -> dict[str, int]:
+        """How far each file was read, as the table itself remembers; 0 for a new one."""
+        there = self._open(table) if self.exists(table) else None
+        return {file: (there.transaction_version(file) or 0) if there is not None else 0 for file in files}
 
     def read(
         self,
@@ -111,13 +137,13 @@ class DeltaTables(Block):
             version: The version to read; the newest when None.
             columns: Only these columns; all when None.
             time: The time column of the window.
-            after: Rows later than this; it is not part of the window.
-            before: Rows up to this; it is part of the window.
+            after: Rows later than this; the moment itself is not part of the window.
+            before: Rows up to this; the moment itself is part of the window.
 
         Raises:
             NotFound: There is no such table or version.
+            DataError: A column is not there, or the window has no time column or no zone.
         """
-        import pyarrow.compute as pc
         from deltalake.exceptions import DeltaError
 
         if not self.exists(table):
@@ -126,155 +152,148 @@ class DeltaTables(Block):
             found = self._open(table, version)
         except DeltaError as error:
             raise NotFound("version", f"{table} {version}", f"Ask for one up to {self.version(table)}") from error
-        window = None
-        for moment, keeps in ((after, pc.greater), (before, pc.less_equal)):
-            if time and moment is not None:
-                condition = keeps(pc.field(time), pc.scalar(_utc(moment)))
-                window = condition if window is None else window & condition
-        wanted = list(columns) if columns is not None else None
-        return found.to_pyarrow_dataset().to_table(columns=wanted, filter=window).to_pandas()
+        there = [field.name for field in found.schema().fields]
+        wanted = there if columns is None else list(columns)
+        missing = sorted({*wanted, *([time] if time else [])} - set(there))
+        if missing:
+            raise DataError(f"Table {table!r} has no column {', '.join(missing)}", f"It has {', '.join(there)}")
+        return found.to_pyarrow_dataset().to_table(columns=wanted, filter=_window(time, after, before)).to_pandas()
 
     def quarantine(self, model: str, batch: str, frame: pd.DataFrame, reasons: Sequence[str]) -> str:
         """Set a batch aside as a Parquet file of text columns, with the reasons in its metadata.
 
-        Returns:
-            Where it lies.
-        """
-        import json
+        Whatever is wrong with the rows, they can be kept as text.
 
+        Returns:
+            Where the file lies, `<root>/<model>-quarantine/<batch>.parquet`.
+        """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        texts = {str(name): pa.array([None if _missing(v) else str(v) for v in frame[name]], pa.string()) for name in frame}
+        texts = [pa.array(frame.iloc[:, i].map(str, na_action="ignore").astype(object), pa.string(), from_pandas=True)
+                 for i in range(frame.shape[1])]  # fmt: skip
         metadata = {b"reasons": json.dumps(list(reasons)).encode(), b"batch": batch.encode()}
-        rows = pa.table(texts).replace_schema_metadata(metadata)
-        name = f"{model}-quarantine/{batch.rpartition('.')[0] or batch}.parquet"
-        where = self.path(name)
+        rows = pa.table(texts, names=[str(name) for name in frame.columns]).replace_schema_metadata(metadata)
+        file = re.sub(r"[^A-Za-z0-9._-]", "_", batch.removesuffix(".parquet")) + ".parquet"
+        where = f"{self.path(f'{model}-quarantine')}/{file}"
         if "://" in where:
             import fsspec
 
             with fsspec.open(where, "wb", **(self._options() or {})) as sink:
                 pq.write_table(rows, sink)
         else:
-            place(where, "")
-            pq.write_table(rows, where)
+            target = place(where, "")
+            partial = target.with_suffix(".part")
+            pq.write_table(rows, partial)
+            partial.replace(target)
         return where
 
-    def _commit(self, table: str, frame: pd.DataFrame, batch: str, transactions: dict[str, int]) -> None:
+    def _commit(self, table: str, rows: pa.Table, transactions: Mapping[str, int], time: str | None) -> bool:
         """Write one version that also remembers its application transactions, unless they are known already."""
         from deltalake import CommitProperties, Transaction, write_deltalake
         from deltalake.exceptions import CommitFailedError, DeltaError
 
-        rows = _as_arrow(frame, batch)
-        done = CommitProperties(
-            custom_metadata={"batch": batch},
-            app_transactions=[Transaction(app_id=name, version=reached) for name, reached in transactions.items()],
-        )
+        from prefect_mlops.core.batches import fit_columns
+
+        app_transactions = [Transaction(app_id=name, version=reached) for name, reached in transactions.items()]
         for attempt in range(ATTEMPTS):
             there = self._open(table) if self.exists(table) else None
             if there is not None:
                 if any((there.transaction_version(name) or -1) >= reached for name, reached in transactions.items()):
-                    return
-                rows = _fit(rows, there, table)
-            elif empty := [name for name in rows.schema.names if batch != "spool" and rows[name].null_count == rows.num_rows]:
-                raise DataError(
-                    f"Column {empty[0]!r} of {batch!r} holds no value, so its type is unknown",
-                    "Start the table with a batch in which every column has a value",
-                )
+                    return False
+                rows = fit_columns(rows, _schema(there), table)
+            else:
+                _require_types(rows, table)
+            described = _describe(table, rows, time).model_dump_json()
+            metadata = {"mlops.batch": next(iter(transactions)), DESCRIPTION: described}
+            done = CommitProperties(custom_metadata=metadata, app_transactions=app_transactions, max_commit_retries=100)
             try:
-                mode = "append" if there is not None else "error"
-                write_deltalake(
-                    self.path(table), rows, mode=mode, commit_properties=done, storage_options=self._options()
-                )
-                return
-            except (CommitFailedError, DeltaError, FileExistsError):
+                if there is None:
+                    write_deltalake(
+                        self.path(table),
+                        rows,
+                        mode="error",
+                        configuration=KEPT_FOR_EVER,
+                        commit_properties=done,
+                        storage_options=self._options(),
+                    )
+                else:
+                    write_deltalake(there, rows, mode="append", commit_properties=done)
+                return True
+            except CommitFailedError:  # the same batch, or the table itself, came from another writer meanwhile
                 if attempt == ATTEMPTS - 1:
                     raise
+            except DeltaError:
+                if there is not None or not self.exists(table):
+                    raise
+            clock.sleep(random.uniform(0, 0.02 * min(attempt + 1, 10)))
+        raise AssertionError("the loop above returns or raises")
 
     def _open(self, table: str, version: int | None = None) -> DeltaTable:
         from deltalake import DeltaTable
 
         return DeltaTable(self.path(table), version=version, storage_options=self._options())
 
-    def _version_of(self, there: DeltaTable, batch: str) -> int:
-        for commit in there.history():
-            if commit.get("batch") == batch:
-                return int(commit["version"])
-        return int(there.version())
-
-    def _describe(self, table: str, frame: pd.DataFrame, version: int) -> DataVersion:
-        from prefect_mlops.core.lineage import DataVersion, digest_rows
-
-        types = {str(name): str(dtype) for name, dtype in frame.dtypes.items()}
-        return DataVersion(table=table, version=version, rows=len(frame), digest=digest_rows(frame), columns=types)
+    def _described(self, table: str, batch: str) -> DataVersion:
+        """What was committed under a batch's name, whoever did it and however long ago."""
+        there = self._open(table)
+        for limit in (20, None):
+            for commit in there.history(limit):
+                if commit.get("mlops.batch") == batch:
+                    said = DataVersion.model_validate_json(commit[DESCRIPTION])
+                    return said.model_copy(update={"version": int(commit["version"])})
+        raise NotFound("commit of batch", batch, f"The log of table {table!r} was cut; restore it from a backup")
 
     def _options(self) -> dict[str, str] | None:
         return {name: value.get_secret_value() for name, value in self.storage_options.items()} or None
 
 
-def _as_arrow(frame: pd.DataFrame, batch: str) -> pa.Table:
-    """The rows with times in microseconds UTC and plain text types; an index never comes along."""
+def _describe(table: str, rows: pa.Table, time: str | None) -> DataVersion:
+    from prefect_mlops.core.lineage import digest_rows
+
+    frame = rows.to_pandas()
+    moments = frame[time].dropna() if time else None
+    return DataVersion(
+        table=table,
+        version=-1,
+        rows=len(frame),
+        digest=digest_rows(frame),
+        first="" if moments is None or moments.empty else moments.min().isoformat(),
+        last="" if moments is None or moments.empty else moments.max().isoformat(),
+        columns={str(name): str(dtype) for name, dtype in frame.dtypes.items()},
+    )
+
+
+def _schema(there: DeltaTable) -> pa.Schema:
     import pyarrow as pa
 
-    if frame.empty:
-        raise DataError(f"Batch {batch!r} has no rows", "Append at least one row")
-    rows = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
-    fields = []
-    for field in rows.schema:
-        kind = field.type
-        if pa.types.is_timestamp(kind):
-            if kind.tz is None:
-                raise DataError(
-                    f"The times in {field.name!r} of batch {batch!r} have no zone", "Localise them, for example to UTC"
-                )
-            kind = pa.timestamp("us", "UTC")
-        elif pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-            kind = pa.string()
-        elif pa.types.is_dictionary(kind):
-            kind = kind.value_type
-        fields.append(pa.field(field.name, kind))
-    return rows.cast(pa.schema(fields), safe=False)
+    return pa.schema(there.schema().to_arrow())
 
 
-def _fit(rows: pa.Table, there: DeltaTable, table: str) -> pa.Table:
-    """The rows in the table's column order; a column of nulls alone takes the table's type."""
+def _require_types(rows: pa.Table, table: str) -> None:
+    """A column without any value has no type, and the first batch settles the table's types for good."""
     import pyarrow as pa
 
-    known = pa.schema(there.schema().to_arrow())
-    known = pa.schema([pa.field(f.name, _plain(f.type)) for f in known])
-    differences = [f"{name}: the batch lacks it" for name in known.names if name not in rows.schema.names]
-    differences += [f"{name}: the table lacks it" for name in rows.schema.names if name not in known.names]
-    columns = []
-    for field in known:
-        if field.name not in rows.schema.names:
+    bare = [name for name in rows.schema.names if pa.types.is_null(rows.schema.field(name).type)]
+    if bare:
+        raise DataError(
+            f"Columns without any value in the first batch of table {table!r}: {', '.join(bare)}",
+            f"Give them a type, for example frame[{bare[0]!r}].astype('string') or astype('float64'), or leave them out",
+        )
+
+
+def _window(time: str | None, after: datetime | None, before: datetime | None) -> object:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    window = None
+    for moment, keeps in ((after, pc.greater), (before, pc.less_equal)):
+        if moment is None:
             continue
-        column = rows[field.name]
-        if column.type != field.type and column.null_count < len(column):
-            differences.append(f"{field.name}: the table has {field.type}, the batch {column.type}")
-        elif column.type != field.type:
-            column = pa.chunked_array([pa.nulls(len(column), field.type)])
-        columns.append(column)
-    if differences:
-        raise SchemaMismatch(table, tuple(differences))
-    return pa.table(columns, schema=known)
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    import pyarrow as pa
-
-    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return pa.string()
-    return pa.timestamp("us", "UTC") if pa.types.is_timestamp(kind) else kind
-
-
-def _utc(moment: datetime) -> pa.Scalar:
-    import pandas as pd
-    import pyarrow as pa
-
-    return pa.scalar(pd.Timestamp(moment).tz_convert("UTC").to_pydatetime(), pa.timestamp("us", "UTC"))
-
-
-def _missing(value: object) -> bool:
-    import pandas as pd
-
-    return bool(pd.api.types.is_scalar(value) and pd.isna(value))
+        if time is None:
+            raise DataError("A time window was asked for without its time column", "Name the column with `time`")
+        if moment.tzinfo is None:
+            raise DataError(f"The moment {moment.isoformat()} has no time zone", "Give it one, such as UTC")
+        condition = keeps(pc.field(time), pa.scalar(moment, pa.timestamp("us", "UTC")))
+        window = condition if window is None else window & condition
+    return window

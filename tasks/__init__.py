@@ -1,0 +1,74 @@
+"""Steps of a model's life, for anyone's flow: one task is one verb."""
+
+from prefect_mlops.tasks.data import (
+    accept_labels,
+    accept_rows,
+    load_batch,
+    load_labelled_rows,
+    load_recent_rows,
+    pin_versions,
+    quarantine_rows,
+)
+from prefect_mlops.tasks.evaluation import evaluate_candidate
+from prefect_mlops.tasks.governance import check_due, record_stage, render_model_card, trace_lineage
+from prefect_mlops.tasks.judging import judge_candidate, judge_health
+from prefect_mlops.tasks.monitoring import collect_predictions, observe_model
+from prefect_mlops.tasks.packaging import build_bento, stage_bento
+from prefect_mlops.tasks.publishing import (
+    announce,
+    publish_card,
+    publish_decision,
+    publish_health,
+    publish_rollout,
+    publish_validation,
+)
+from prefect_mlops.tasks.registry import fetch_package, load_champion, log_candidate, promote_version, read_champion
+from prefect_mlops.tasks.rollout import choose_rollback, deploy_bento, finish_rollout, run_canary, undo_rollout
+from prefect_mlops.tasks.runs import one_writer, run_name, time_of_run
+from prefect_mlops.tasks.training import profile_candidate, split_rows, train_candidate
+from prefect_mlops.tasks.validation import load_suite, validate_data
+
+__all__ = [
+    "accept_labels",
+    "accept_rows",
+    "announce",
+    "build_bento",
+    "check_due",
+    "choose_rollback",
+    "collect_predictions",
+    "deploy_bento",
+    "evaluate_candidate",
+    "fetch_package",
+    "finish_rollout",
+    "judge_candidate",
+    "judge_health",
+    "load_batch",
+    "load_champion",
+    "load_labelled_rows",
+    "load_recent_rows",
+    "load_suite",
+    "log_candidate",
+    "observe_model",
+    "one_writer",
+    "pin_versions",
+    "profile_candidate",
+    "promote_version",
+    "publish_card",
+    "publish_decision",
+    "publish_health",
+    "publish_rollout",
+    "publish_validation",
+    "quarantine_rows",
+    "read_champion",
+    "record_stage",
+    "render_model_card",
+    "run_canary",
+    "run_name",
+    "split_rows",
+    "stage_bento",
+    "time_of_run",
+    "trace_lineage",
+    "train_candidate",
+    "undo_rollout",
+    "validate_data",
+]

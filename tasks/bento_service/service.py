@@ -1,0 +1,229 @@
+"""Serves one model over HTTP; every bento carries this very file, and what differs lies beside it.
+
+It imports nothing of prefect_mlops and reads `contract.json` and `model.skops` from its own folder. With
+`MLOPS_SPOOL` in the environment each answered row is appended as a JSON line to a file there, `MLOPS_SLOT` says in
+which slot.
+"""
+
+import json
+import math
+import os
+import queue
+import threading
+import time
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import bentoml
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+HERE = Path(__file__).parent
+CONTRACT = json.loads((HERE / "contract.json").read_text())
+FEATURES = [field["name"] for field in CONTRACT["fields"]]
+TEXTS = [field["name"] for field in CONTRACT["fields"] if field["type"] == "text"]
+MISSING = "missing"
+MOST_ROWS = 1000
+WAITING_REQUESTS = 1000
+UNWRITTEN_BYTES = 4_000_000
+
+Scalar = bool | int | float | str
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+def _row_model() -> Any:
+    """The row that a request may hold; aliases let a column be called anything."""
+    columns: dict[str, tuple[Any, Any]] = {
+        field["name"]: (
+            (Finite if field["type"] == "number" else Scalar) | (None if field["nullable"] else Finite),
+            ...,
+        )
+        for field in CONTRACT["fields"]
+    }
+    for name in CONTRACT["key"]:
+        columns.setdefault(name, (Scalar | None, None))
+    if CONTRACT["time"]:
+        if CONTRACT["time"] not in FEATURES:
+            columns[CONTRACT["time"]] = (datetime | None, None)
+    fields: dict[str, Any] = {
+        f"column_{place}": (kind, Field(default, alias=name))
+        for place, (name, (kind, default)) in enumerate(columns.items())
+    }
+    return create_model("Row", __config__=ConfigDict(extra="forbid"), **fields)
+
+
+class Request(BaseModel):
+    """Rows to predict, at most a thousand; none is fine."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rows: Annotated[list[_row_model()], Field(max_length=MOST_ROWS)]  # type: ignore[misc]  # built from the contract
+
+
+class Prediction(BaseModel):
+    """What the model says of one row."""
+
+    id: str
+    prediction: Scalar
+    score: float | None = None
+    probabilities: dict[str, float] | None = None
+
+
+class Answer(BaseModel):
+    """What the model says of all rows, in their order."""
+
+    model: str
+    version: int
+    predictions: list[Prediction]
+
+
+class Spool:
+    """Appends lines to a file of this process, off the request's path; what cannot be written is counted."""
+
+    def __init__(self, folder: str, slot: str) -> None:
+        from prometheus_client import Counter
+
+        self._folder = Path(folder) / CONTRACT["model"]
+        self._name = f"{slot}-{os.getpid()}-{time.time_ns() // 1_000_000}.jsonl"
+        self._waiting: queue.Queue[list[dict[str, Any]] | None] = queue.Queue(WAITING_REQUESTS)
+        self._file = -1
+        self._unwritten = b""
+        self._dropped = Counter("mlops_predictions_dropped", "Answered rows that the prediction log does not hold.")
+        self._writer = threading.Thread(target=self._write_all, name="spool", daemon=True)
+        self._writer.start()
+
+    def put(self, lines: list[dict[str, Any]]) -> None:
+        try:
+            self._waiting.put_nowait(lines)
+        except queue.Full:
+            self._dropped.inc(len(lines))
+
+    def close(self) -> None:
+        self._waiting.put(None)
+        self._writer.join(timeout=5)
+
+    def _write_all(self) -> None:
+        while (lines := self._waiting.get()) is not None:
+            self._append(lines)
+
+    def _append(self, lines: list[dict[str, Any]]) -> None:
+        """A short write leaves half a line: its rest goes first next time, so that every line is whole in the end."""
+        if len(self._unwritten) < UNWRITTEN_BYTES:
+            self._unwritten += b"".join(json.dumps(line, separators=(",", ":")).encode() + b"\n" for line in lines)
+        else:
+            self._dropped.inc(len(lines))
+        try:
+            if self._file < 0:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._file = os.open(self._folder / self._name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+            self._unwritten = self._unwritten[os.write(self._file, self._unwritten) :]
+        except OSError:
+            return
+
+
+class Service:
+    """One model behind `POST /predict`."""
+
+    def __init__(self) -> None:
+        import pandas  # noqa: F401  # the first request must not pay for it
+        import skops.io
+
+        self._pipeline = skops.io.load(HERE / "model.skops", trusted=CONTRACT["trusted"])
+        folder = os.environ.get("MLOPS_SPOOL")
+        self._slot = os.environ.get("MLOPS_SLOT", "a")
+        self._spool = Spool(folder, self._slot) if folder else None
+
+    def predict(self, request: Request, /) -> Answer:
+        """Predict rows of features; key and time columns may go with them for the prediction log."""
+        begun = time.perf_counter()
+        rows = [row.model_dump(by_alias=True) for row in request.rows]
+        predictions = self._predict(rows) if rows else []
+        if self._spool and rows:
+            latency_ms = (time.perf_counter() - begun) * 1000
+            self._spool.put([self._line(*pair, latency_ms) for pair in zip(rows, predictions, strict=True)])
+        return Answer(model=CONTRACT["model"], version=CONTRACT["version"], predictions=predictions)
+
+    def close(self) -> None:
+        """Write what still waits for the prediction log."""
+        if self._spool:
+            self._spool.close()
+
+    def _predict(self, rows: list[dict[str, Any]]) -> list[Prediction]:
+        import pandas as pd
+
+        columns = {name: [row[name] for row in rows] for name in FEATURES}
+        frame = pd.DataFrame(
+            {
+                name: pd.Series([_text(value) for value in values], dtype=object)
+                if name in TEXTS
+                else pd.Series(values, dtype="float64")
+                for name, values in columns.items()
+            }
+        )
+        if CONTRACT["problem"] == "regression":
+            values = self._pipeline.predict(frame).tolist()
+            return [Prediction(id=uuid.uuid4().hex, prediction=value, score=value) for value in values]
+        classes, positive = CONTRACT["classes"], CONTRACT["positive"]
+        told = self._pipeline.predict_proba(frame)
+        scored = classes.index(positive) if CONTRACT["problem"] == "binary" else None
+        return [
+            Prediction(
+                id=uuid.uuid4().hex,
+                prediction=classes[best],
+                score=None if scored is None else shares[scored],
+                probabilities=dict(zip(map(str, classes), shares, strict=True)),
+            )
+            for best, shares in zip(told.argmax(axis=1), told.tolist(), strict=True)
+        ]
+
+    def _line(self, row: dict[str, Any], said: Prediction, latency_ms: float) -> dict[str, Any]:
+        happened = row.get(CONTRACT["time"]) if CONTRACT["time"] else None
+        return {
+            "prediction_id": said.id,
+            "model": CONTRACT["model"],
+            "version": CONTRACT["version"],
+            "slot": self._slot,
+            "predicted_at": datetime.now(UTC).isoformat(timespec="microseconds"),
+            "key": _key([row[name] for name in CONTRACT["key"]]),
+            "event_time": _utc(happened).isoformat(timespec="microseconds") if isinstance(happened, datetime) else None,
+            "prediction": str(said.prediction),
+            "score": said.score,
+            "probabilities": json.dumps(list(said.probabilities.values())) if said.probabilities else None,
+            "latency_ms": latency_ms,
+            "features": json.dumps({name: row[name] for name in FEATURES}),
+        }
+
+
+def _text(value: Scalar | None) -> str:
+    """A category as training wrote it: 3, 3.0 and "3" are one, and null is one of its own."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return MISSING
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _key(values: list[Any]) -> str:
+    """The bare text of one column, a JSON list of several; empty where a part of it did not come."""
+    if any(value is None for value in values):
+        return ""
+    texts = [str(_utc(value)) if isinstance(value, datetime) else str(value) for value in values]
+    return texts[0] if len(texts) == 1 else json.dumps(texts)
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+Service.predict = bentoml.api(Service.predict, route="/predict")  # type: ignore[method-assign]  # as a decorator does
+Service.close = bentoml.on_shutdown(Service.close)  # type: ignore[method-assign]  # as a decorator does
+service = bentoml.service(
+    Service,
+    name=CONTRACT["model"],
+    workers=1,
+    traffic={"timeout": 30},
+    logging={"access": {"enabled": False}},
+    metrics={"enabled": True},
+    tracing={"excluded_urls": ".*"},
+)

@@ -1,0 +1,125 @@
+"""Bring a packaged version into a slot, give it traffic step by step, and take it away again."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from prefect import task
+
+from prefect_mlops.core.names import Slot, other_slot
+from prefect_mlops.core.rollout import Observed, Step, judge_step
+from prefect_mlops.core.spec import ModelSpec
+from prefect_mlops.tasks.runs import run_logger
+
+if TYPE_CHECKING:
+    from prefect_mlops.blocks import BentoStore, Ledger, LocalTarget, MlflowTracking, PredictionLog
+    from prefect_mlops.tasks.packaging import Bento
+
+__all__ = ["Placed", "choose_rollback", "deploy_bento", "finish_rollout", "run_canary", "undo_rollout"]
+
+
+class Placed(NamedTuple):
+    """Where a version serves, and who has the traffic beside it."""
+
+    slot: Slot
+    champion_slot: Slot | None
+    reason: str
+
+
+class RollbackChoice(NamedTuple):
+    """The version to go back to, or None, and why."""
+
+    version: int | None
+    reason: str
+
+
+@task
+def deploy_bento(
+    spec: ModelSpec, bento: Bento, store: BentoStore, target: LocalTarget, predictions: PredictionLog
+) -> Placed:
+    """Serve a bento in the slot that has no traffic; a version that runs there already is left as it is.
+
+    Raises:
+        ServingError: It did not become ready; traffic is as it was.
+    """
+    running = target.slots(spec.name)
+    weights = target.weights(spec.name)
+    slots: tuple[Slot, ...] = ("a", "b")
+    champion = next((slot for slot in slots if slot in running and weights.get(slot, 0) > 0), None)
+    slot: Slot = other_slot(champion) if champion else "a"
+    for known in slots:
+        if known in running and running[known].tag == bento.tag:
+            return Placed(known, champion, f"Version {bento.version} runs in slot {known} already.")
+    target.deploy(spec.name, slot, store, bento.tag, bento.version, predictions.folder())
+    return Placed(slot, champion, f"Version {bento.version} runs in slot {slot}.")
+
+
+@task
+def run_canary(spec: ModelSpec, target: LocalTarget, placed: Placed, share: int) -> Step:
+    """Give the canary a share of the traffic and watch it until the step's rule decides.
+
+    Args:
+        spec: Its rollout plan holds the limits.
+        target: Where it serves.
+        placed: Its slot.
+        share: Percent of the traffic.
+
+    Returns:
+        `go on`, `roll back`, or `undecided` when too few requests came in the plan's time.
+    """
+    plan = spec.rollout
+    champion = placed.champion_slot or other_slot(placed.slot)
+    before = target.counters(spec.name, placed.slot)
+    begun = time.monotonic()
+    target.set_weights(spec.name, {placed.slot: share, champion: 100 - share})
+    while True:
+        now = target.counters(spec.name, placed.slot)
+        observed = Observed(
+            requests=now.requests - before.requests,
+            errors=min(now.errors - before.errors, now.requests - before.requests),
+            seconds=time.monotonic() - begun,
+        )
+        step = judge_step(plan, observed)
+        run_logger().info("%s%% to slot %s: %s", share, placed.slot, step.reason)
+        if step.outcome != "hold":
+            return step
+        time.sleep(plan.poll_seconds)
+
+
+@task
+def finish_rollout(spec: ModelSpec, target: LocalTarget, placed: Placed) -> None:
+    """Give the version all traffic; the slot of the former champion stays up for a rollback."""
+    target.set_weights(spec.name, {placed.slot: 100})
+
+
+@task
+def undo_rollout(spec: ModelSpec, target: LocalTarget, placed: Placed) -> None:
+    """Give all traffic back to the champion and empty the canary's slot."""
+    if placed.champion_slot is not None:
+        target.set_weights(spec.name, {placed.champion_slot: 100})
+    target.remove(spec.name, placed.slot)
+
+
+@task
+def choose_rollback(ledger: Ledger, tracking: MlflowTracking, spec: ModelSpec, version: int = 0) -> RollbackChoice:
+    """Say which version to go back to.
+
+    Args:
+        ledger: Knows who was champion.
+        tracking: Knows who is.
+        spec: The model's spec.
+        version: A version that somebody asks for; the champion before this one when 0.
+    """
+    champion = tracking.champion(spec.name)
+    if champion is None:
+        return RollbackChoice(None, f"{spec.name} has no champion to roll back.")
+    if version == champion:
+        return RollbackChoice(None, f"Version {version} is champion already.")
+    if version:
+        return RollbackChoice(version, "asked for")
+    history = [r for r in ledger.records(model=spec.name) if r.stage in ("champion.promoted", "champion.rolled-back")]
+    previous = [record.body["previous"] for record in history if record.body["version"] == champion]
+    if not previous or previous[-1] is None:
+        return RollbackChoice(None, f"Version {champion} is the first champion; there is none to go back to.")
+    return RollbackChoice(int(previous[-1]), "the champion before")
