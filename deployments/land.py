@@ -1,0 +1,46 @@
+"""Let a batch land: copy its file into the landing folder and say so."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from prefect.events import emit_event
+
+from prefect_mlops.blocks import FileSource
+from prefect_mlops.core.errors import DataError, NotFound
+from prefect_mlops.core.events import Event, event_payload, model_resource
+
+__all__ = ["land_batch"]
+
+
+def land_batch(
+    model: str, file: Path, batch: str = "", as_of: datetime | None = None, environment: str = "default"
+) -> str:
+    """Copy a file into the landing folder and announce it, which starts `mlops-ingest/<model>`.
+
+    Args:
+        model: The model that the batch is for.
+        file: A Parquet, CSV or JSON-lines file.
+        batch: The batch's name; the file's by default. One that starts with `labels-` holds labels.
+        as_of: The time that the batch belongs to, with a zone; now by default.
+        environment: Name of the block documents to use.
+
+    Returns:
+        The batch's name.
+
+    Raises:
+        NotFound: There is no such file, or no landing folder in the environment.
+        DataError: The ending is unknown, or `as_of` has no zone.
+    """
+    if not file.is_file():
+        raise NotFound("file", str(file), "Give the path of a Parquet, CSV or JSON-lines file")
+    moment = as_of or datetime.now(UTC)
+    if moment.tzinfo is None:
+        raise DataError(f"as_of {moment.isoformat()} has no time zone", "Write it with one, such as 2013-05-01T00:00:00Z")
+    try:
+        source = FileSource.load(environment)
+    except ValueError as error:
+        raise NotFound("block", f"mlops-source/{environment}", "Run `prefect-mlops bootstrap`") from error
+    name = source.put(file, batch)
+    payload = event_payload(as_of=moment.isoformat(), batch=name)
+    emit_event(event=Event.DATA_LANDED.value, resource=model_resource(model, name), payload=payload)
+    return name
