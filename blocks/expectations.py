@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from prefect.blocks.core import Block
@@ -9,10 +10,15 @@ from pydantic import Field, ValidationError
 
 from prefect_mlops.blocks.about import DOCUMENTATION, LOGO
 from prefect_mlops.blocks.settings import place
-from prefect_mlops.core.errors import NotFound, SpecError, SpecProblem
+from prefect_mlops.core.errors import DataError, NotFound, SpecError, SpecProblem
 from prefect_mlops.core.spec import Suite
 
 __all__ = ["SuiteStore"]
+
+ENDINGS = (".yaml", ".yml", ".json")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+KEPT = ("type", "kwargs", "meta", "severity")
+"""GX writes more than that, such as an id of its own."""
 
 
 class SuiteStore(Block):
@@ -23,7 +29,8 @@ class SuiteStore(Block):
         ```python
         from prefect_mlops.blocks import SuiteStore
 
-        suite = SuiteStore.load("default").get("flights")
+        suites = SuiteStore.load("BLOCK_NAME")
+        suite = suites.get("flights")
         ```
     """
 
@@ -36,7 +43,7 @@ class SuiteStore(Block):
 
     def names(self) -> tuple[str, ...]:
         """The suites that are there, sorted."""
-        return tuple(sorted({path.stem for path in self._folder().glob("*.*") if path.suffix in (".yaml", ".yml", ".json")}))
+        return tuple(sorted({path.stem for path in self._folder().glob("*.*") if path.suffix in ENDINGS}))
 
     def get(self, name: str) -> Suite:
         """Read a suite.
@@ -47,31 +54,36 @@ class SuiteStore(Block):
         """
         import yaml
 
-        for ending in (".yaml", ".yml", ".json"):
-            path = self._folder() / f"{name}{ending}"
-            if path.is_file():
-                break
-        else:
-            raise NotFound("suite", name, f"Put {name}.yaml into {self._folder()}; there are {', '.join(self.names()) or 'none'}")
+        folder = self._folder()
+        path = next((file for ending in ENDINGS if (file := folder / f"{_checked(name)}{ending}").is_file()), None)
+        if path is None:
+            known = ", ".join(self.names()) or "none"
+            raise NotFound("suite", name, f"Put {name}.yaml into {folder}; it holds {known}")
         try:
             found = yaml.safe_load(path.read_text())
-            kept = [{k: e[k] for k in ("type", "kwargs", "meta", "severity") if k in e} for e in found["expectations"]]
+            kept = [{key: each[key] for key in KEPT if key in each} for each in found["expectations"]]
             return Suite.model_validate({"expectations": kept})
         except (yaml.YAMLError, KeyError, TypeError, ValidationError) as error:
             said = " ".join(str(error).split())[:300]
             raise SpecError(str(path), (SpecProblem("expectations", f"it is not a suite ({said})."),)) from error
 
     def put(self, name: str, suite: Suite) -> Path:
-        """Write a suite as YAML, over an older one of that name."""
+        """Write a suite as YAML, over an older one of that name; it appears whole or not at all."""
         import yaml
 
         folder = self._folder()
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{name}.yaml"
-        content = {"name": name, "expectations": [e.model_dump(mode="json") for e in suite.expectations]}
+        path = folder / f"{_checked(name)}.yaml"
+        content = {"name": name, "expectations": [each.model_dump(mode="json") for each in suite.expectations]}
         partial = path.with_suffix(".part")
         partial.write_text(yaml.safe_dump(content, sort_keys=False))
         return partial.replace(path)
 
     def _folder(self) -> Path:
         return place(self.folder, "suites")
+
+
+def _checked(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise DataError(f"{name!r} cannot name a suite", "Use letters, digits, '.', '_' and '-'")
+    return name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,14 +13,14 @@ from prefect_mlops.blocks.about import DOCUMENTATION, LOGO
 from prefect_mlops.blocks.settings import place
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from prefect_mlops.blocks.tables import DeltaTables
 
 __all__ = ["PredictionLog"]
 
-TEXTS = ("prediction_id", "model", "slot", "key", "prediction", "probabilities", "features")
-TIMES = ("predicted_at", "event_time")
+logger = logging.getLogger(__name__)
+
+ATTEMPTS = 10
+READ_AT_ONCE = 64 * 2**20
 
 
 class PredictionLog(Block):
@@ -30,7 +31,8 @@ class PredictionLog(Block):
         ```python
         from prefect_mlops.blocks import DeltaTables, PredictionLog
 
-        new = PredictionLog.load("default").collect("flights-late", DeltaTables.load("default"))
+        predictions = PredictionLog.load("BLOCK_NAME")
+        new = predictions.collect("flights-late", DeltaTables.load("BLOCK_NAME"))
         ```
     """
 
@@ -48,54 +50,71 @@ class PredictionLog(Block):
     def collect(self, model: str, tables: DeltaTables) -> int:
         """Move complete lines into the table `<model>-predictions`, each exactly once.
 
-        How far each file was read lies in the table's own commits, so that a crash between two steps loses and
-        doubles nothing. Lines that are no predictions go to `broken.txt` beside the files.
+        How far each file was read lies in the very commit that appends its rows, so that a crash between two
+        steps, or two collectors at once, lose and double nothing. A last line without its end waits for the
+        next time. Lines that are no predictions are copied into `broken/` beside the files, and stop nothing.
 
         Returns:
             How many predictions were new.
         """
-        read = []
-        for path in sorted((self.folder() / model).glob("*.jsonl")):
-            read.append((path, *_new_lines(path, tables, f"{model}-predictions")))
-        read = [(path, lines, end) for path, lines, end in read if lines]
-        if not read:
-            return 0
-        frame = self._parse(model, [line for _, lines, _ in read for line in lines])
-        if frame.empty:
-            return 0
-        tables.append_spool(f"{model}-predictions", frame, {f"spool:{path.name}": end for path, _, end in read})
-        return len(frame)
+        new = 0
+        for _ in range(ATTEMPTS):
+            found = self._collect_once(model, tables)
+            if found is None:  # another collector was faster: look again from where it ended
+                continue
+            new += found[0]
+            if not found[1]:
+                break
+        return new
 
-    def _parse(self, model: str, lines: list[bytes]) -> pd.DataFrame:
-        import orjson
-        import pandas as pd
+    def broken(self, model: str) -> int:
+        """How many lines that are no predictions were set aside so far."""
+        return sum(path.read_bytes().count(b"\n") for path in (self.folder() / model / "broken").glob("*.txt"))
 
-        good, broken = [], []
-        for line in lines:
-            try:
-                entry = orjson.loads(line)
-                good.append({name: entry[name] for name in (*TEXTS, *TIMES, "version", "score", "latency_ms")})
-            except (orjson.JSONDecodeError, KeyError, TypeError):
-                broken.append(line)
-        if broken:
-            with (self.folder() / model / "broken.txt").open("ab") as aside:
-                aside.writelines(line + b"\n" for line in broken)
-        frame = pd.DataFrame(good)
-        if frame.empty:
-            return frame
-        for name in TEXTS:
-            frame[name] = frame[name].astype("string")
-        for name in TIMES:
-            frame[name] = pd.to_datetime(frame[name], utc=True, format="ISO8601").astype("datetime64[us, UTC]")
-        frame["version"] = frame["version"].astype("int64")
-        return frame.astype({"score": "float64", "latency_ms": "float64"})
+    def _collect_once(self, model: str, tables: DeltaTables) -> tuple[int, bool] | None:
+        """One commit: the new rows and whether there is more to read, or None where it came too late."""
+        import pyarrow as pa
+
+        from prefect_mlops.core.predictions import parse_predictions
+
+        table = f"{model}-predictions"
+        files = {f"spool:{path.name}": path for path in sorted((self.folder() / model).glob("*.jsonl"))}
+        starts = tables.spool_offsets(table, list(files))
+        rows, offsets, left = [], {}, READ_AT_ONCE
+        for name, path in files.items():
+            lines, end = _complete_lines(path, starts[name], left)
+            if not lines:
+                continue
+            parsed, broken = parse_predictions(lines)
+            if broken:
+                self._set_aside(path, starts[name], broken)
+            rows.append(parsed)
+            offsets[name] = end
+            left -= end - starts[name]
+            if left <= 0:
+                break
+        if not offsets:
+            return 0, False
+        gathered = pa.concat_tables(rows)
+        return (gathered.num_rows, left <= 0) if tables.append_spool(table, gathered, offsets) else None
+
+    def _set_aside(self, path: Path, start: int, broken: list[bytes]) -> None:
+        """Copy broken lines under a name that a second try writes again, not beside."""
+        folder = path.parent / "broken"
+        folder.mkdir(exist_ok=True)
+        aside = folder / f"{path.stem}-{start}.txt"
+        partial = aside.with_suffix(".part")
+        partial.write_bytes(b"\n".join(broken) + b"\n")
+        partial.replace(aside)
+        logger.warning("%d lines of %s are no predictions; they are copied into %s.", len(broken), path.name, aside)
 
 
-def _new_lines(path: Path, tables: DeltaTables, table: str) -> tuple[list[bytes], int]:
-    """The complete lines of a file that the table has not seen, and where the last of them ends."""
-    start = tables.spool_offset(table, f"spool:{path.name}")
+def _complete_lines(path: Path, start: int, most: int) -> tuple[list[bytes], int]:
+    """The complete lines of a file from a byte on, and where the last of them ends."""
     with path.open("rb") as spool:
         spool.seek(start)
-        content = spool.read()
-    complete = content[: content.rfind(b"\n") + 1]
-    return complete.splitlines(), start + len(complete)
+        content = spool.read(max(most, 0))
+        if b"\n" not in content:
+            content += spool.readline()
+    content = content[: content.rfind(b"\n") + 1]
+    return [line for line in content.split(b"\n") if line.strip()], start + len(content)

@@ -8,6 +8,7 @@ import re
 import time as clock
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prefect.blocks.core import Block
@@ -69,7 +70,7 @@ class DeltaTables(Block):
         """Whether a table was ever written."""
         from deltalake import DeltaTable
 
-        return DeltaTable.is_deltatable(self.path(table), self._options())
+        return bool(DeltaTable.is_deltatable(self.path(table), self._options()))
 
     def version(self, table: str) -> int:
         """A table's newest version; -1 where it does not exist."""
@@ -157,7 +158,8 @@ class DeltaTables(Block):
         missing = sorted({*wanted, *([time] if time else [])} - set(there))
         if missing:
             raise DataError(f"Table {table!r} has no column {', '.join(missing)}", f"It has {', '.join(there)}")
-        return found.to_pyarrow_dataset().to_table(columns=wanted, filter=_window(time, after, before)).to_pandas()
+        rows: pd.DataFrame = found.to_pyarrow_dataset().to_table(wanted, _window(time, after, before)).to_pandas()
+        return rows
 
     def quarantine(self, model: str, batch: str, frame: pd.DataFrame, reasons: Sequence[str]) -> str:
         """Set a batch aside as a Parquet file of text columns, with the reasons in its metadata.
@@ -169,24 +171,20 @@ class DeltaTables(Block):
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
+        from deltalake.fs import DeltaStorageHandler
+        from pyarrow.fs import PyFileSystem
 
         texts = [pa.array(frame.iloc[:, i].map(str, na_action="ignore").astype(object), pa.string(), from_pandas=True)
                  for i in range(frame.shape[1])]  # fmt: skip
         metadata = {b"reasons": json.dumps(list(reasons)).encode(), b"batch": batch.encode()}
         rows = pa.table(texts, names=[str(name) for name in frame.columns]).replace_schema_metadata(metadata)
         file = re.sub(r"[^A-Za-z0-9._-]", "_", batch.removesuffix(".parquet")) + ".parquet"
-        where = f"{self.path(f'{model}-quarantine')}/{file}"
-        if "://" in where:
-            import fsspec
-
-            with fsspec.open(where, "wb", **(self._options() or {})) as sink:
-                pq.write_table(rows, sink)
-        else:
-            target = place(where, "")
-            partial = target.with_suffix(".part")
-            pq.write_table(rows, partial)
-            partial.replace(target)
-        return where
+        folder = self.path(f"{model}-quarantine")
+        if "://" not in folder:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+        with PyFileSystem(DeltaStorageHandler(folder, self._options())).open_output_stream(file) as sink:
+            pq.write_table(rows, sink)
+        return f"{folder}/{file}"
 
     def _commit(self, table: str, rows: pa.Table, transactions: Mapping[str, int], time: str | None) -> bool:
         """Write one version that also remembers its application transactions, unless they are known already."""
@@ -278,7 +276,7 @@ def _require_types(rows: pa.Table, table: str) -> None:
     if bare:
         raise DataError(
             f"Columns without any value in the first batch of table {table!r}: {', '.join(bare)}",
-            f"Give them a type, for example frame[{bare[0]!r}].astype('string') or astype('float64'), or leave them out",
+            f"Give them a type, for example frame[{bare[0]!r}].astype('string'), or leave them out",
         )
 
 
