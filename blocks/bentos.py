@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import fcntl
+import hashlib
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,16 +13,17 @@ from prefect.blocks.core import Block
 from pydantic import Field
 
 from prefect_mlops.blocks.about import DOCUMENTATION, LOGO
+from prefect_mlops.blocks.serving import quiet_environment
 from prefect_mlops.blocks.settings import place
 from prefect_mlops.core.errors import NotFound, ServingError
 
-__all__ = ["BentoStore"]
+__all__ = ["BentoStore", "content_version"]
 
 BUILD = """
 import sys, bentoml
 model, version, folder, requirements = sys.argv[1:]
 bentoml.build(
-    "service:Model", name=model, version=version, build_ctx=folder, include=["*"],
+    "service:service", name=model, version=version, build_ctx=folder, include=["*"],
     python={"requirements_txt": requirements, "lock_packages": False},
 )
 """
@@ -63,38 +66,62 @@ class BentoStore(Block):
             raise NotFound("bento", tag, "Run mlops-release again; it builds what is missing")
         return self._folder_of(tag)
 
-    def build(self, folder: Path, model: str, version: str) -> str:
-        """Build a bento from a folder that holds `service.py` and all it needs.
+    def verified(self, tag: str) -> Path:
+        """Where a bento lies, after a look at every byte that serving reads.
+
+        Raises:
+            NotFound: It is not in the store.
+            ServingError: Its contents are not those that its version was computed from.
+        """
+        path = self.path(tag)
+        if not self._whole(tag):
+            raise ServingError(
+                f"Bento {tag} is damaged: the contents of {path / 'src'} are not those it was built from",
+                "Run mlops-release again, which builds it anew; traffic is as it was",
+            )
+        return path
+
+    def build(self, folder: Path, model: str) -> str:
+        """Build a bento from a folder; the same contents are built once, and a damaged bento is built anew.
 
         BentoML's home is global to a process, so the build runs in one of its own.
 
         Args:
-            folder: What goes into the bento; its `requirements.txt` names what it needs installed.
+            folder: Holds `service.py`, all it needs, and `requirements.txt` with what must be installed.
             model: The bento's name.
-            version: The bento's version, a digest of the folder.
 
         Returns:
-            The tag, `model:version`.
+            The tag, `model:version`, whose version is the `content_version` of the folder.
 
         Raises:
             ServingError: BentoML refused; its last words are quoted.
         """
-        tag = f"{model}:{version}"
-        if self.exists(tag):
-            return tag
-        self.folder().mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-c", BUILD, model, version, str(folder), str(folder / "requirements.txt")]
-        done = subprocess.run(command, capture_output=True, text=True, env=self.environment(), cwd=folder, check=False)
-        if done.returncode or not self.exists(tag):
-            said = " / ".join(done.stderr.strip().splitlines()[-3:])
-            raise ServingError(f"BentoML could not build {tag}: {said}", "Mend that and run mlops-release again")
+        tag = f"{model}:{content_version(folder)}"
+        home = self.folder()
+        home.mkdir(parents=True, exist_ok=True)
+        with (home / ".build.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if self._whole(tag):
+                return tag
+            shutil.rmtree(self._folder_of(tag), ignore_errors=True)
+            command = [sys.executable, "-c", BUILD, *tag.split(":"), str(folder)]
+            done = subprocess.run(
+                command, capture_output=True, text=True, env=self.environment(), cwd=folder, check=False
+            )
+            if done.returncode or not self._whole(tag):
+                said = " / ".join(done.stderr.strip().splitlines()[-3:])
+                raise ServingError(f"BentoML could not build {tag}: {said}", "Mend that and run mlops-release again")
         return tag
 
     def environment(self) -> dict[str, str]:
         """The environment of a process that works with this store."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("BENTOML_", "PREFECT_"))}
+        kept = quiet_environment()
         kept.pop("PYTHONDONTWRITEBYTECODE", None)
         return kept | {"BENTOML_HOME": str(self.folder()), "BENTOML_DO_NOT_TRACK": "true"}
+
+    def _whole(self, tag: str) -> bool:
+        path = self._folder_of(tag)
+        return self.exists(tag) and content_version(path / "src") == path.name
 
     def _folder_of(self, tag: str) -> Path:
         model, _, version = tag.partition(":")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import tempfile
@@ -70,7 +69,7 @@ def build_bento(spec: ModelSpec, package: Package, store: BentoStore) -> Bento:
     Raises:
         ServingError: BentoML refused to build it.
     """
-    contract = contract_of(spec, package.version, package.classes, package.trusted)
+    contract = contract_of(spec, package.version, package.features, package.classes, package.trusted)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copy(SERVICE, folder / "service.py")
@@ -80,7 +79,7 @@ def build_bento(spec: ModelSpec, package: Package, store: BentoStore) -> Bento:
         (folder / "lineage.json").write_text(package.lineage.model_dump_json(indent=1))
         (folder / "spec.json").write_text(spec.model_dump_json(indent=1))
         (folder / "requirements.txt").write_text("".join(f"{name}=={installed(name)}\n" for name in NEEDED))
-        tag = store.build(folder, spec.name, _digest(folder))
+        tag = store.build(folder, spec.name)
     return Bento(tag, spec.name, package.version)
 
 
@@ -157,11 +156,3 @@ def _difference(contract: Contract, golden: dict[str, list[object]], served: lis
         offline = golden["probabilities"]
     return float(np.max(np.abs(np.asarray(said, dtype=float) - np.asarray(offline, dtype=float))))
 
-
-def _digest(folder: Path) -> str:
-    """Twelve hexadecimal digits over the names and contents of all files."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        digest.update(f"{path.name}\n".encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]

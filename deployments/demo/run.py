@@ -41,7 +41,7 @@ class Ports(NamedTuple):
     gateway: int
 
 
-def run_demo(last_month: int, keep: bool, folder: Path, ports: Ports) -> None:
+def run_demo(last_month: int, keep: bool, folder: Path, ports: Ports, results: Path | None = None) -> None:
     """Play the demo.
 
     Args:

@@ -1,0 +1,117 @@
+"""Prepares a Prefect server for the flows: blocks, work pool, limits and one standing automation, again and again."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+from prefect.blocks.core import Block
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.events.actions import ChangeFlowRunState
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+from prefect.exceptions import ObjectNotFound
+from prefect.states import StateType
+
+from prefect_mlops.blocks import DeltaSource, Places, SqlSource
+from prefect_mlops.core.errors import ServingError
+from prefect_mlops.core.names import write_limit
+from prefect_mlops.core.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["bootstrap"]
+
+DEAD_RUNS = "mlops-crashed-when-heartbeat-stops"
+BEATS = 3
+BEAT_SECONDS = 180
+ENDS = ("Completed", "Failed", "Cancelled", "Crashed")
+
+
+def bootstrap(specs: "Iterable[ModelSpec]", home: Path, environment: str = "default", pool: str = "local") -> list[str]:
+    """Make everything that the deployments need, and leave what is there already.
+
+    Args:
+        specs: The project's specs; each gets its `<model>-write` limit.
+        home: Where the blocks of this environment place everything.
+        environment: Name of the block documents.
+        pool: The work pool; a process pool is made when it is missing.
+
+    Returns:
+        What was made or found, a line each.
+
+    Raises:
+        ServingError: The Prefect server does not answer.
+    """
+    try:
+        with get_client(sync_client=True) as client:
+            client.hello()
+            done = [_pool(client, pool)]
+            for spec in specs:
+                client.upsert_global_concurrency_limit_by_name(write_limit(spec.name), limit=1)
+                done.append(f"limit {write_limit(spec.name)}")
+            done.append(_standing(client))
+    except httpx.HTTPError as error:
+        raise ServingError(
+            f"The Prefect server does not answer ({error})", "Start it with `prefect server start`, or set PREFECT_API_URL"
+        ) from error
+    return done + _blocks(home, environment)
+
+
+def _blocks(home: Path, environment: str) -> list[str]:
+    home.mkdir(parents=True, exist_ok=True)
+    for kind in (DeltaSource, SqlSource):
+        kind.register_type_and_schema()
+    return [_block(block, environment) for block in Places.local(home.absolute())]
+
+
+def _block(block: Block, environment: str) -> str:
+    slug = f"{block.get_block_type_slug()}/{environment}"
+    try:
+        type(block).load(environment)
+    except ValueError:
+        block.save(environment)
+        return f"block {slug} made"
+    return f"block {slug} is there"
+
+
+def _pool(client: SyncPrefectClient, pool: str) -> str:
+    try:
+        client.read_work_pool(pool)
+    except ObjectNotFound:
+        from prefect.workers.process import ProcessWorker
+
+        template = ProcessWorker.get_default_base_job_template()
+        client.create_work_pool(WorkPoolCreate(name=pool, type="process", base_job_template=template))
+        return f"work pool {pool} made"
+    return f"work pool {pool} is there"
+
+
+def _standing(client: SyncPrefectClient) -> str:
+    """Runs whose machine died send no heartbeat any more; three missed ones mark them Crashed."""
+    automation = AutomationCore(
+        name=DEAD_RUNS,
+        description="A run whose machine died is marked Crashed after three missed heartbeats.",
+        tags=["mlops"],
+        trigger=EventTrigger(
+            after={"prefect.flow-run.heartbeat"},
+            expect={"prefect.flow-run.heartbeat", *(f"prefect.flow-run.{end}" for end in ENDS)},
+            match={"prefect.resource.id": "prefect.flow-run.*"},
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=timedelta(seconds=BEATS * BEAT_SECONDS),
+        ),
+        actions=[
+            ChangeFlowRunState(
+                state=StateType.CRASHED, name="Crashed", message="Three heartbeats were missed: its machine died."
+            )
+        ],
+    )
+    known = client.read_automations_by_name(DEAD_RUNS)
+    if known:
+        client.update_automation(known[0].id, automation)
+        return f"automation {DEAD_RUNS} is there"
+    client.create_automation(automation)
+    return f"automation {DEAD_RUNS} made"

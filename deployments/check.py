@@ -1,0 +1,62 @@
+"""Holds a project's specs and its `prefect.yaml` against each other."""
+
+from pathlib import Path
+
+import yaml
+
+from prefect_mlops.core.errors import MlopsError, PartError
+from prefect_mlops.core.spec import ModelSpec
+from prefect_mlops.core.specfile import load_spec
+from prefect_mlops.deployments.sync import render_project
+
+__all__ = ["problems_of"]
+
+
+def problems_of(project: Path) -> list[str]:
+    """Everything that is wrong in a project, a line each; none when it can be deployed.
+
+    Every spec must be valid, its file named after its model, its classes importable, its metrics known for its
+    problem, and `prefect.yaml` must be what `prefect-mlops sync` would write.
+    """
+    files = sorted((project / "specs").glob("*.yaml"))
+    if not files:
+        return [f"{project / 'specs'}: there is no spec. Write one with `prefect-mlops new NAME`."]
+    problems: list[str] = []
+    specs = []
+    for path in files:
+        try:
+            spec = load_spec(path)
+        except MlopsError as error:
+            problems.append(str(error))
+            continue
+        specs.append(spec)
+        if path.stem != spec.name:
+            problems.append(f"{path}: the spec is called {spec.name!r}. Rename the file to {spec.name}.yaml.")
+        problems += [f"{path}: {problem}" for problem in _parts(spec)]
+    if len(specs) < len(files):
+        return problems
+    return problems + _stale(project, tuple(sorted(specs, key=lambda spec: spec.name)))
+
+
+def _parts(spec: ModelSpec) -> list[str]:
+    """Classes that cannot be used, and metrics that the problem does not have."""
+    from prefect_mlops.core.evaluation import metrics_of
+
+    found = []
+    for resolve in (spec.resolved_trainer, spec.resolved_gates, spec.resolved_monitors, lambda: metrics_of(spec)):
+        try:
+            resolve()
+        except (MlopsError, PartError) as error:
+            found.append(str(error))
+    return list(dict.fromkeys(found))
+
+
+def _stale(project: Path, specs: tuple[ModelSpec, ...]) -> list[str]:
+    path = project / "prefect.yaml"
+    if not path.exists():
+        return [f"{path}: it is missing. Write it with `prefect-mlops sync`."]
+    text = path.read_text()
+    pool = yaml.safe_load(text)["deployments"][0]["work_pool"]["name"]
+    if render_project(specs, pool, text) != text:
+        return [f"{path}: it is not what the specs say. Run `prefect-mlops sync`."]
+    return []

@@ -1,0 +1,129 @@
+"""The command line: `prefect-mlops`."""
+
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from prefect_mlops.core.errors import MlopsError
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="The life of models on Prefect, from specs in git.")
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+Project = Annotated[Path, typer.Option(help="Folder that holds specs/ and prefect.yaml.")]
+Environment = Annotated[str, typer.Option(help="Name of the block documents.")]
+
+
+def told_plainly(command: Command) -> Command:
+    """An error of ours is one sentence on stderr and exit code 1, not a traceback."""
+
+    @wraps(command)
+    def run(*args: Any, **keys: Any) -> Any:
+        try:
+            return command(*args, **keys)
+        except MlopsError as error:
+            typer.echo(f"prefect-mlops: {error}", err=True)
+            raise typer.Exit(1) from error
+
+    return run  # type: ignore[return-value]  # the wrapper has the command's signature
+
+
+@app.command()
+@told_plainly
+def new(name: str, project: Project = Path()) -> None:
+    """Write a commented spec for a new model, and prefect.yaml."""
+    from prefect_mlops.deployments.new import write_new
+
+    for path in write_new(name, project):
+        typer.echo(f"wrote {path}")
+    typer.echo(f"Next: edit specs/{name}.yaml, `prefect-mlops check`, `prefect-mlops bootstrap`, `prefect deploy --all`.")
+
+
+@app.command()
+@told_plainly
+def sync(
+    project: Project = Path(),
+    pool: Annotated[str, typer.Option(help="Work pool that runs the flows.")] = "local",
+    output: Annotated[Path | None, typer.Option(help="Write another file than prefect.yaml.")] = None,
+) -> None:
+    """Write prefect.yaml from the specs."""
+    from prefect_mlops.deployments.sync import write_project
+
+    typer.echo(f"wrote {write_project(project, pool, output)}")
+
+
+@app.command()
+@told_plainly
+def check(project: Project = Path()) -> None:
+    """Hold specs and prefect.yaml against each other: exit code 0 when they agree, 1 when not."""
+    from prefect_mlops.deployments.check import problems_of
+
+    problems = problems_of(project)
+    for problem in problems:
+        typer.echo(problem, err=True)
+    if problems:
+        raise typer.Exit(1)
+    typer.echo("Specs and prefect.yaml agree.")
+
+
+@app.command()
+@told_plainly
+def bootstrap(
+    project: Project = Path(),
+    home: Annotated[Path | None, typer.Option(help="Where the blocks place everything.")] = None,
+    environment: Environment = "default",
+    pool: Annotated[str, typer.Option(help="Work pool; made when it is missing.")] = "local",
+) -> None:
+    """Make blocks, work pool, limits and the standing automation on the Prefect server; repeatable."""
+    from prefect_mlops.blocks import MlopsSettings
+    from prefect_mlops.deployments.bootstrap import bootstrap as prepare
+    from prefect_mlops.deployments.sync import read_specs
+
+    where = home or MlopsSettings().home.expanduser()
+    for line in prepare(read_specs(project), where, environment, pool):
+        typer.echo(line)
+
+
+@app.command()
+@told_plainly
+def land(
+    model: str,
+    file: Path,
+    batch: Annotated[str, typer.Option(help="The batch's name; `labels-...` for labels.")] = "",
+    as_of: Annotated[str, typer.Option(help="Time it belongs to, such as 2013-05-01T00:00:00Z; now by default.")] = "",
+    environment: Environment = "default",
+) -> None:
+    """Let a batch land: copy a file into the landing folder and announce it."""
+    from prefect_mlops.deployments.land import land_batch
+
+    try:
+        moment = datetime.fromisoformat(as_of) if as_of else datetime.now(UTC)
+    except ValueError as error:
+        raise typer.BadParameter(f"{as_of!r} is not an ISO 8601 time.", param_hint="--as-of") from error
+    typer.echo(f"landed {land_batch(model, file, batch, moment, environment)}")
+
+
+@app.command()
+@told_plainly
+def demo(
+    months: Annotated[int, typer.Option(min=4, max=12, help="Last month of 2013 to play.")] = 5,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the servers up until Ctrl-C.")] = False,
+    folder: Annotated[Path, typer.Option(help="Everything of the demo; emptied first.")] = Path(".demo"),
+    results: Annotated[Path | None, typer.Option(help="Folder for the table as JSON.")] = None,
+    prefect_port: Annotated[int, typer.Option(envvar="DEMO_PREFECT_PORT")] = 4200,
+    mlflow_port: Annotated[int, typer.Option(envvar="DEMO_MLFLOW_PORT")] = 5000,
+    gateway_port: Annotated[int, typer.Option(envvar="DEMO_GATEWAY_PORT")] = 8780,
+) -> None:
+    """Close the whole loop on real flights, on this machine."""
+    from prefect_mlops.deployments.demo.run import Ports, run_demo
+
+    try:
+        run_demo(months, keep, folder.absolute(), Ports(prefect_port, mlflow_port, gateway_port), results)
+    except KeyboardInterrupt:
+        sys.exit("demo: stopped; nothing runs any more")
