@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar, cast
 
+from prefect.blocks.core import Block
 from pydantic import SecretStr
 
 from prefect_mlops.blocks.bentos import BentoStore
@@ -18,6 +19,8 @@ from prefect_mlops.blocks.tracking import MlflowTracking
 from prefect_mlops.core.errors import NotFound
 
 __all__ = ["Places"]
+
+Loaded = TypeVar("Loaded", bound=Block)
 
 
 class Places(NamedTuple):
@@ -50,18 +53,21 @@ class Places(NamedTuple):
         Raises:
             NotFound: One of them does not exist.
         """
-        found = {}
-        for name, block in BLOCKS.items():
-            try:
-                found[name] = block.load(environment)
-            except ValueError as error:
-                slug = f"{block.get_block_type_slug()}/{environment}"
-                raise NotFound("block", slug, "Run `prefect-mlops bootstrap`, or save it in the Prefect UI") from error
-        return cls(**found)
+        return cls(
+            source=_loaded(FileSource, environment),
+            tables=_loaded(DeltaTables, environment),
+            suites=_loaded(SuiteStore, environment),
+            tracking=_loaded(MlflowTracking, environment),
+            predictions=_loaded(PredictionLog, environment),
+            bentos=_loaded(BentoStore, environment),
+            target=_loaded(LocalTarget, environment),
+            ledger=_loaded(Ledger, environment),
+        )
 
     @classmethod
     def local(cls, home: Path) -> Places:
         """Everything on this machine, in one folder; what `prefect-mlops bootstrap` saves."""
+        home = home.expanduser().absolute()
         return cls(
             source=FileSource(folder=str(home / "landing")),
             tables=DeltaTables(root=str(home / "tables")),
@@ -74,13 +80,11 @@ class Places(NamedTuple):
         )
 
 
-BLOCKS = {
-    "source": FileSource,
-    "tables": DeltaTables,
-    "suites": SuiteStore,
-    "tracking": MlflowTracking,
-    "predictions": PredictionLog,
-    "bentos": BentoStore,
-    "target": LocalTarget,
-    "ledger": Ledger,
-}
+def _loaded(kind: type[Loaded], environment: str) -> Loaded:
+    try:
+        return cast("Loaded", kind.load(environment))
+    except ValueError as error:
+        if "Unable to find" not in str(error):
+            raise
+        slug = f"{kind.get_block_type_slug()}/{environment}"
+        raise NotFound("block", slug, "Run `prefect-mlops bootstrap`, or save it in the Prefect UI") from error

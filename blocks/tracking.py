@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from prefect.blocks.core import Block
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from prefect_mlops.blocks.about import DOCUMENTATION, LOGO
 from prefect_mlops.blocks.settings import place
@@ -17,6 +19,11 @@ if TYPE_CHECKING:
 
 __all__ = ["MlflowTracking"]
 
+ANSWER_WITHIN_SECONDS = 5.0
+DATABASE_ATTEMPTS = 20
+PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
+"""MLflow's own patience is many minutes a call; a caller's own setting stays."""
+
 
 class MlflowTracking(Block):
     """An MLflow tracking server and model registry, a SQLite file by default.
@@ -26,7 +33,7 @@ class MlflowTracking(Block):
         ```python
         from prefect_mlops.blocks import MlflowTracking
 
-        tracking = MlflowTracking.load("default")
+        tracking = MlflowTracking.load("BLOCK_NAME")
         version = tracking.champion("flights-late")
         ```
     """
@@ -36,71 +43,110 @@ class MlflowTracking(Block):
     _logo_url = LOGO
     _documentation_url = DOCUMENTATION
 
-    tracking_uri: str = Field(default="", description="Any MLflow tracking URI; a SQLite file under the home when empty.")
-    username: str | None = Field(default=None, description="For servers with basic authentication.")
-    password: SecretStr | None = Field(default=None, description="For servers with basic authentication.")
-    token: SecretStr | None = Field(default=None, description="For servers with bearer authentication.")
+    tracking_uri: str = Field(
+        default="", description="Any MLflow tracking URI, without password; a SQLite file under the home when empty."
+    )
+    username: str | None = Field(default=None, description="For a server with basic authentication, or a database.")
+    password: SecretStr | None = Field(
+        default=None, description="For a server with basic authentication, or a database."
+    )
+    token: SecretStr | None = Field(default=None, description="For a server with bearer authentication.")
     artifacts: str = Field(
-        default="", description="Folder of the artifacts where the URI is a database; `artifacts` under the home when empty."
+        default="", description="Folder of the artifacts of a database URI; `artifacts` under the home when empty."
     )
     ui_url: str = Field(default="http://127.0.0.1:5000", description="Where people open the MLflow UI, for links.")
 
+    @field_validator("tracking_uri")
+    @classmethod
+    def _holds_no_secret(cls, uri: str) -> str:
+        if urlsplit(uri).password:
+            raise ValueError("the URI holds a password, which the UI would show; use `username` and `password`")
+        return uri
+
     def resolved_uri(self) -> str:
-        """The tracking URI that is used."""
-        return self.tracking_uri or f"sqlite:///{place('', 'mlflow.db')}"
+        """The tracking URI that is used, with the password where it is a database's: never print it."""
+        uri = self.tracking_uri or f"sqlite:///{place('', 'mlflow.db')}"
+        if self._remote() or not self.password:
+            return uri
+        parts = urlsplit(uri)
+        user = quote(self.username or parts.username or "", safe="")
+        host = f"{user}:{quote(self.password.get_secret_value(), safe='')}@{parts.netloc.rpartition('@')[2]}"
+        return urlunsplit(parts._replace(netloc=host))
 
     def activate(self) -> None:
-        """Make this process's fluent MLflow API use it.
+        """Make this process's fluent MLflow API, and the processes that it starts, use it.
 
         Raises:
-            TrackingUnavailable: A server by HTTP does not answer within five seconds.
+            TrackingUnavailable: A server by HTTP does not answer within five seconds, or refuses the credentials.
         """
-        uri = self.resolved_uri()
-        self._require_answer(uri)
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        for name, value in (
+        for name, value in PATIENCE.items():
+            os.environ.setdefault(name, value)
+        for name, secret in (
             ("MLFLOW_TRACKING_USERNAME", self.username),
             ("MLFLOW_TRACKING_PASSWORD", self.password and self.password.get_secret_value()),
             ("MLFLOW_TRACKING_TOKEN", self.token and self.token.get_secret_value()),
         ):
-            if value:
-                os.environ[name] = value
+            if secret:
+                os.environ[name] = secret
+        self._require_answer()
         import mlflow
 
-        mlflow.set_tracking_uri(uri)
-        mlflow.set_registry_uri(uri)
+        mlflow.set_tracking_uri(self.resolved_uri())
+        mlflow.set_registry_uri(self.resolved_uri())
 
     def client(self) -> MlflowClient:
-        """A client for tracking and registry.
+        """A client for tracking and registry that has had its first answer.
 
         Raises:
-            TrackingUnavailable: A server by HTTP does not answer within five seconds.
+            TrackingUnavailable: The server does not answer within five seconds or refuses the credentials, or the
+                database cannot be opened.
         """
         self.activate()
         from mlflow import MlflowClient
 
         uri = self.resolved_uri()
-        return MlflowClient(uri, uri)
+        for attempt in range(DATABASE_ATTEMPTS):
+            client = MlflowClient(uri, uri)
+            if self._remote():
+                break
+            try:
+                client.search_experiments(max_results=1)
+                break
+            except Exception as error:  # of any driver: while another process makes the tables, they are half there
+                if attempt == DATABASE_ATTEMPTS - 1:
+                    raise TrackingUnavailable(self._shown(), _reason(error, self.password)) from None
+                time.sleep(0.5)
+        return client
 
     def experiment_id(self, model: str) -> str:
-        """The experiment of a model; made when it is not there yet."""
+        """The experiment of a model; made when it is not there yet, restored when it was deleted.
+
+        Raises:
+            TrackingUnavailable: MLflow does not answer.
+        """
         from mlflow.exceptions import MlflowException
 
         client = self.client()
         found = client.get_experiment_by_name(model)
         if found is None:
-            database = not self.resolved_uri().startswith(("http", "databricks"))
-            location = place(self.artifacts, "artifacts").joinpath(model).as_uri() if database else None
+            location = None if self._remote() else place(self.artifacts, "artifacts").joinpath(model).as_uri()
             try:
                 return str(client.create_experiment(model, artifact_location=location))
             except MlflowException:  # another run made it in between
                 found = client.get_experiment_by_name(model)
                 if found is None:
                     raise
+        if found.lifecycle_stage == "deleted":
+            client.restore_experiment(found.experiment_id)
         return str(found.experiment_id)
 
     def champion(self, model: str) -> int | None:
-        """The version with the alias `champion`; None where there is none."""
+        """The version with the alias `champion`; None where there is none.
+
+        Raises:
+            TrackingUnavailable: MLflow does not answer.
+        """
         from mlflow.exceptions import MlflowException
 
         try:
@@ -110,18 +156,64 @@ class MlflowTracking(Block):
                 return None
             raise
 
+    def alias(self, model: str, version: int, alias: str) -> None:
+        """Point an alias at a version, away from any other."""
+        self.client().set_registered_model_alias(model, alias, str(version))
+
     def run_url(self, experiment: str, run: str) -> str:
         """Where people look at a run."""
         return f"{self.ui_url.rstrip('/')}/#/experiments/{experiment}/runs/{run}"
 
-    def _require_answer(self, uri: str) -> None:
-        """MLflow itself retries for minutes; a server that is down should be told of at once."""
-        if not uri.startswith("http"):
-            return
+    def _remote(self) -> bool:
+        """Whether MLflow answers for itself, by HTTP, and knows where its artifacts are."""
+        return self.tracking_uri.startswith(("http://", "https://", "databricks"))
+
+    def _require_answer(self) -> None:
+        """MLflow itself retries for minutes; what is down should be told of at once."""
+        if self.tracking_uri.startswith(("http://", "https://")):
+            self._require_server()
+        elif "://" in self.resolved_uri():
+            self._require_database()
+
+    def _require_server(self) -> None:
         import httpx
 
+        address = f"{self.tracking_uri.rstrip('/')}/api/2.0/mlflow/experiments/search"
+        user, password, token = (
+            os.environ.get(f"MLFLOW_TRACKING_{name}", "") for name in ("USERNAME", "PASSWORD", "TOKEN")
+        )
+        headers = {"Authorization": f"Bearer {token}"} if token and not user else {}
         try:
-            httpx.get(f"{uri.rstrip('/')}/health", timeout=5)
-        except httpx.HTTPError as error:
-            address = httpx.URL(uri).copy_with(userinfo=b"")
-            raise TrackingUnavailable(str(address), type(error).__name__) from error
+            answer = httpx.get(
+                address,
+                params={"max_results": 1},
+                headers=headers,
+                auth=(user, password) if user else None,
+                timeout=ANSWER_WITHIN_SECONDS,
+            )
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise TrackingUnavailable(self._shown(), _reason(error, self.password)) from None
+        if answer.status_code in (401, 403):
+            reason = f"it refuses the credentials of the tracking block ({answer.status_code})"
+            raise TrackingUnavailable(self._shown(), reason)
+        if answer.is_error:
+            raise TrackingUnavailable(self._shown(), f"its API answers {answer.status_code}, so it is no MLflow server")
+
+    def _require_database(self) -> None:
+        import sqlalchemy as sa
+
+        try:
+            engine = sa.create_engine(self.resolved_uri(), poolclass=sa.NullPool)
+            engine.connect().close()
+        except (sa.exc.SQLAlchemyError, ImportError) as error:
+            raise TrackingUnavailable(self._shown(), _reason(error, self.password)) from None
+
+    def _shown(self) -> str:
+        """The address for people, without user or password."""
+        parts = urlsplit(self.tracking_uri or self.resolved_uri())
+        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _reason(error: Exception, password: SecretStr | None) -> str:
+    said = (str(error).splitlines() or [type(error).__name__])[0][:200] or type(error).__name__
+    return said.replace(password.get_secret_value(), "***") if password and password.get_secret_value() else said

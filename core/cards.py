@@ -1,6 +1,7 @@
 """The model card: what a model is for, what it was made from and how it came to be trusted, from the ledger alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from prefect_mlops.core.ledger import Record
 from prefect_mlops.core.reports import table
@@ -9,6 +10,7 @@ from prefect_mlops.core.spec import ModelSpec
 __all__ = ["render_card"]
 
 SHOWN = 12
+TAKES_OVER = ("champion.promoted", "champion.rolled-back")
 
 
 def render_card(records: Sequence[Record], spec: ModelSpec) -> str:
@@ -19,69 +21,133 @@ def render_card(records: Sequence[Record], spec: ModelSpec) -> str:
         spec: Its spec as it is now.
 
     Returns:
-        Markdown.
+        Markdown. A fact that no record holds is said to be missing, never guessed.
     """
-    promoted = [record for record in records if record.stage in ("champion.promoted", "champion.rolled-back")]
-    champion = promoted[-1] if promoted else None
-    sections = [f"# Model card: {spec.name}", _purpose(spec), _champion(records, champion), _history(promoted), _log(records)]
+    changes = [record for record in records if record.stage in TAKES_OVER]
+    sections = (
+        f"# Model card: {spec.name}",
+        _purpose(spec),
+        _champion(records, changes[-1] if changes else None),
+        _last_judgement(records),
+        _history(changes),
+        _data(records),
+        _log(records),
+    )
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
 def _purpose(spec: ModelSpec) -> str:
     costs = spec.purpose.costs
-    return (
-        f"**Decision it serves:** {spec.purpose.decision}  \n**Business metric:** {spec.purpose.business_metric}  \n"
-        f"**Owner:** {spec.purpose.owner}  \n**Predicts:** `{spec.target.column}` ({spec.target.problem}) from "
-        f"{len(spec.features.names)} features  \n**Cost of errors:** false positive {costs.false_positive:g}, "
-        f"false negative {costs.false_negative:g}"
+    facts = (
+        ("Decision it serves", spec.purpose.decision),
+        ("Business metric", spec.purpose.business_metric),
+        ("Owner", spec.purpose.owner),
+        ("Predicts", f"`{spec.target.column}` ({spec.target.problem}) from {len(spec.features.names)} features"),
+        ("Cost of errors", f"false positive {costs.false_positive:g}, false negative {costs.false_negative:g}"),
     )
+    return "  \n".join(f"**{name}:** {fact}" for name, fact in facts)
 
 
 def _champion(records: Sequence[Record], champion: Record | None) -> str:
     if champion is None:
         return "## Champion\n\nNo version is trusted yet."
-    accepted = [r for r in records if r.stage == "candidate.accepted" and r.subject == champion.subject]
-    if not accepted:
-        return f"## Champion: version {champion.subject}\n\nIts training is not on record."
-    body = accepted[-1].body
-    lineage, decision, evidence = body["lineage"], body["decision"], body["evidence"]
-    made = table(
-        ["made from", ""],
-        [
-            ("rows", f"{lineage['data']['rows']:,} of `{lineage['data']['table']}` version {lineage['data']['version']}"),
-            ("time", f"{lineage['data']['first']} to {lineage['data']['last']}"),
-            ("data digest", f"`{lineage['data']['digest'][:16]}`"),
-            ("spec digest", f"`{lineage['spec_digest'][:16]}`"),
-            ("environment digest", f"`{lineage['lock_digest'][:16]}`"),
-            ("commit", f"`{lineage['commit'][:12] or 'unknown'}`"),
-            ("seed", lineage["seed"]),
-            ("trainer", f"`{lineage['parameters'].get('estimator', lineage['parameters'].get('kind', ''))}`"),
-        ],
-    )
-    measured = table(
-        ["metric", "value", "± one standard error", "rows"],
-        [
-            (m["metric"], f"{m['value']:.4f}", f"{m['standard_error']:.4f}", f"{m['rows']:,}")
-            for m in evidence["measurements"]
-            if m["subject"] == "candidate" and m["value"] is not None
-        ],
-    )
-    reasons = "\n".join(f"- {verdict['gate']}: {verdict['reason']}" for verdict in decision["verdicts"])
-    return (
-        f"## Champion: version {champion.subject}, slot {champion.body.get('slot', '?')}\n\n{decision['summary']}\n\n"
-        f"{reasons}\n\n{made}\n\n### Judged on {evidence['judged_on']}\n\n{measured}"
-    )
+    slot = champion.body.get("slot")
+    head = f"## Champion: version {champion.subject}" + (f", slot {slot}" if slot else "")
+    since = f"Since {_day(champion.as_of)}, record {champion.sequence} of the ledger."
+    trained = [r for r in records if r.stage == "candidate.accepted" and r.subject == champion.subject]
+    if not trained:
+        return f"{head}\n\n{since} Its training is not on record."
+    body = trained[-1].body
+    lineage, evidence = _part(body, "lineage"), _part(body, "evidence")
+    parts = [f"{head}\n\n{since} {_said(body)}", _lineage(lineage)]
+    if evidence:
+        parts.append(f"### Judged on {evidence.get('judged_on', 'rows not on record')}\n\n{_measured(evidence)}")
+    return "\n\n".join(parts)
 
 
-def _history(promoted: Sequence[Record]) -> str:
-    if not promoted:
+def _last_judgement(records: Sequence[Record]) -> str:
+    """The newest candidate, where it did not make it: the reader of a card asks what came after the champion."""
+    judged = [record for record in records if record.stage.startswith("candidate.")]
+    if not judged or judged[-1].stage == "candidate.accepted":
         return ""
-    rows = [(r.as_of[:10], r.subject, r.stage.removeprefix("champion."), r.body.get("previous") or "none") for r in promoted]
-    return "## Champions so far\n\n" + table(["as of", "version", "how", "instead of"], rows)
+    last = judged[-1]
+    outcome = last.stage.removeprefix("candidate.")
+    return f"## Newest candidate: {outcome} on {_day(last.as_of)}\n\n{_said(last.body)}"
+
+
+def _lineage(lineage: Mapping[str, Any]) -> str:
+    data, parameters = _part(lineage, "data"), _part(lineage, "parameters")
+    facts = (
+        ("rows", f"{_number(data.get('rows'))} of `{data.get('table', '?')}` version {data.get('version', '?')}"),
+        ("time", f"{_day(data.get('first'))} to {_day(data.get('last'))}"),
+        ("data digest", _short(data.get("digest"))),
+        ("judging rows' digest", _short(lineage.get("holdout_digest"))),
+        ("spec digest", _short(lineage.get("spec_digest"))),
+        ("environment digest", _short(lineage.get("lock_digest"))),
+        ("commit", _short(lineage.get("commit"))),
+        ("seed", lineage.get("seed", "not on record")),
+        ("trainer", f"`{parameters.get('estimator') or parameters.get('kind') or 'not on record'}`"),
+    )
+    return "### Made from\n\n" + table(["", ""], facts)
+
+
+def _measured(evidence: Mapping[str, Any]) -> str:
+    rows = [
+        (m["metric"], m["subject"], _number(m["value"]), _number(m["standard_error"]), _number(m["rows"]))
+        for m in evidence.get("measurements", ())
+    ]
+    return table(["metric", "of", "value", "standard error", "rows"], rows)
+
+
+def _said(body: Mapping[str, Any]) -> str:
+    """The decision's sentence and each gate's."""
+    decision = _part(body, "decision")
+    verdicts = decision.get("verdicts", ())
+    reasons = "\n".join(f"- **{v['gate']}** ({v['outcome']}): {v['reason']}" for v in verdicts)
+    return f"{decision.get('summary', 'Its decision is not on record.')}" + (f"\n\n{reasons}" if reasons else "")
+
+
+def _history(changes: Sequence[Record]) -> str:
+    if not changes:
+        return ""
+    rows = [
+        (_day(r.as_of), r.subject, r.stage.removeprefix("champion."), r.body.get("previous") or "none", r.actor)
+        for r in changes
+    ]
+    return "## Champions so far\n\n" + table(["as of", "version", "how", "instead of", "by"], rows)
+
+
+def _data(records: Sequence[Record]) -> str:
+    accepted = sum(record.stage == "data.accepted" for record in records)
+    quarantined = [record.subject for record in records if record.stage == "data.quarantined"]
+    if not accepted and not quarantined:
+        return ""
+    aside = f"; set aside: {', '.join(f'`{batch}`' for batch in quarantined[-5:])}" if quarantined else ""
+    return f"## Data\n\n{accepted} batches were accepted, {len(quarantined)} quarantined{aside}."
 
 
 def _log(records: Sequence[Record]) -> str:
     last = records[-SHOWN:]
-    rows = [(r.sequence, r.as_of[:10], r.stage, r.subject, f"`{r.digest[:12]}`") for r in last]
+    rows = [(r.sequence, _day(r.as_of), r.stage, r.subject, _short(r.digest)) for r in last]
     head = ["record", "as of", "stage", "subject", "digest"]
     return f"## Last {len(last)} of {len(records)} ledger records\n\n" + table(head, rows)
+
+
+def _part(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = body.get(name)
+    return part if isinstance(part, Mapping) else {}
+
+
+def _day(moment: object) -> str:
+    return str(moment)[:10] if moment else "not on record"
+
+
+def _short(digest: object) -> str:
+    return f"`{str(digest)[:16]}`" if digest else "not on record"
+
+
+def _number(value: object) -> str:
+    """A number as people read it; what the ledger holds as a word stays one."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "not measured" if value is None else str(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
