@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from prefect.blocks.core import Block
-from pydantic import Field, SecretStr, field_validator
+from pydantic import ConfigDict, Field, SecretStr, field_validator
 
 from prefect_mlops.blocks.about import DOCUMENTATION, LOGO
 from prefect_mlops.blocks.settings import place
@@ -42,6 +42,8 @@ class MlflowTracking(Block):
     _block_type_slug = "mlops-tracking"
     _logo_url = LOGO
     _documentation_url = DOCUMENTATION
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     tracking_uri: str = Field(
         default="", description="Any MLflow tracking URI, without password; a SQLite file under the home when empty."
@@ -210,7 +212,10 @@ class MlflowTracking(Block):
 
     def _shown(self) -> str:
         """The address for people, without user or password."""
-        parts = urlsplit(self.tracking_uri or self.resolved_uri())
+        uri = self.tracking_uri or self.resolved_uri()
+        parts = urlsplit(uri)
+        if not parts.netloc:
+            return uri
         return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 

@@ -46,13 +46,13 @@ def as_columns(frame: pd.DataFrame, batch: str) -> pa.Table:
     columns = {}
     for name in frame.columns:
         try:
-            made = pa.Array.from_pandas(frame[name])
+            column = pa.Table.from_pandas(frame[[name]], preserve_index=False).column(0)
         except pa.ArrowException as error:
             raise DataError(
                 f"Column {name!r} of batch {batch!r} holds values of several types ({_first_line(error)})",
                 f"Give it one type before, for example frame[{name!r}].astype('string')",
             ) from error
-        columns[name] = _plain(made if isinstance(made, pa.ChunkedArray) else pa.chunked_array([made]), name, batch)
+        columns[name] = _plain(column, name, batch)
     return pa.table(columns)
 
 
