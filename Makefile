@@ -1,0 +1,56 @@
+# The words of this project. `make demo` shows the whole loop, `make test` proves it.
+SHELL := /bin/bash
+BIN := .venv/bin
+MONTHS ?= 5
+KEEP ?=
+PYTEST := $(BIN)/python -m pytest
+# Files and folders that hold Python; `terraform/` and `docs/` hold none.
+SOURCES := core blocks tasks flows deployments tests benchmarks
+FLOORS := core blocks tasks flows deployments
+
+# Without bytecode every run of a flow takes two to three times as long (TRAPS.md, "Start-up").
+unexport PYTHONDONTWRITEBYTECODE
+# A caller's own Prefect server or profile has no part in what happens here.
+unexport PREFECT_API_URL PREFECT_API_KEY PREFECT_PROFILE
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo lint format types fast test test-slow bench-demo lock clean
+
+help: ## list these words
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+setup: ## create .venv from the locks; does nothing when it is up to date
+	@scripts/setup.sh
+
+demo: setup ## drive the whole loop on real flights (MONTHS=9 for the year, KEEP=1 leaves the servers up)
+	@$(BIN)/prefect-mlops demo --months $(MONTHS) $(if $(KEEP),--keep)
+
+lint: setup ## ruff, its formatter, and the contracts between the floors
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/lint-imports --no-cache
+
+format: setup ## let ruff write what `make lint` asks for
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+types: setup ## mypy --strict over all floors
+	$(BIN)/mypy $(addprefix -p prefect_mlops.,$(FLOORS))
+
+fast: setup ## core and the house rules, no process started, at most 30 s
+	$(PYTEST) -q -m "not process and not slow" core tests/core tests/house
+
+test: setup ## every behaviour and one path per stage, at most 15 minutes
+	$(PYTEST) -m "not slow"
+
+test-slow: setup ## drills, infrastructure and the demo, at most 50 minutes
+	$(PYTEST) -m slow
+
+bench-demo: setup ## the whole year with its table of seconds, as JSON under docs/results/
+	$(BIN)/prefect-mlops demo --months 9 --results docs/results
+
+lock: setup ## resolve the dependencies anew into requirements*.lock
+	@scripts/lock.sh
+
+clean: ## remove everything that the other words made
+	rm -rf .venv .types .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info

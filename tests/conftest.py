@@ -1,0 +1,146 @@
+"""What all tests share: places of their own, a free port, one real Prefect server and workers for it."""
+
+import itertools
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+# Before anything imports Prefect, MLflow or BentoML: they read these when they are imported.
+_numbers = itertools.count()
+_ROOT = Path(tempfile.mkdtemp(prefix="prefect-mlops-tests-"))
+for _name in [name for name in os.environ if name.startswith(("PREFECT_", "MLFLOW_", "BENTOML_"))]:
+    del os.environ[_name]
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+os.environ.update(
+    {
+        "BENTOML_DO_NOT_TRACK": "true",
+        "BENTOML_HOME": str(_ROOT / "bentoml"),
+        "DO_NOT_TRACK": "1",
+        "GX_ANALYTICS_ENABLED": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "PREFECT_HOME": str(_ROOT / "prefect"),
+        "PREFECT_INTEGRATIONS_MLOPS_HOME": str(_ROOT / "mlops"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+        # A flow called without `prefect_api` starts a server of its own, whose database must first be made.
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+)
+
+
+class PrefectServer(NamedTuple):
+    """A running server.
+
+    Attributes:
+        url: Its API, for `PREFECT_API_URL`.
+        env: The environment in which commands and workers talk to it.
+        home: Its `PREFECT_HOME`.
+    """
+
+    url: str
+    env: dict[str, str]
+    home: Path
+
+
+def pytest_sessionfinish() -> None:
+    """Leave nothing behind."""
+    import shutil
+
+    shutil.rmtree(_ROOT, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _places_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees what another one left under the home of the settings, or the user's own."""
+    folder = tmp_path_factory.getbasetemp() / f"home-{next(_numbers)}"
+    monkeypatch.setenv("PREFECT_INTEGRATIONS_MLOPS_HOME", str(folder))
+
+
+@pytest.fixture
+def home() -> Path:
+    """The folder under which every default place of this test lies."""
+    folder = Path(os.environ["PREFECT_INTEGRATIONS_MLOPS_HOME"])
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    """A function that names a port on 127.0.0.1 on which nobody listens."""
+    return _free_port
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+    """One real `prefect server start` for the whole session, on SQLite in a folder of its own."""
+    from prefect_mlops.deployments.demo.servers import start_server
+
+    folder, port = tmp_path_factory.mktemp("prefect-server"), _free_port()
+    url = f"http://127.0.0.1:{port}/api"
+    env = {
+        **os.environ,
+        "PREFECT_HOME": str(folder),
+        "PREFECT_API_URL": url,
+        "PREFECT_DEPLOYMENT_CONCURRENCY_SLOT_WAIT_SECONDS": "5",
+        "PREFECT_LOGGING_TO_API_BATCH_INTERVAL": "1",
+        "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        "PREFECT_UI_ENABLED": "false",
+    }
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    server = start_server("Prefect server", command, env, folder / "server.log", f"{url}/health")
+    yield PrefectServer(url, env, folder)
+    server.stop()
+
+
+@pytest.fixture
+def prefect_api(prefect_server: PrefectServer) -> Iterator[PrefectServer]:
+    """Flows, blocks and clients of this very process talk to the session's server."""
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    with temporary_settings({PREFECT_API_URL: prefect_server.url}):
+        yield prefect_server
+
+
+@pytest.fixture
+def prefect_worker(prefect_server: PrefectServer, home: Path) -> Iterator[Callable[..., int]]:
+    """Start process workers for the session's server: `prefect_worker("pool", extra_env={...})` gives the pid.
+
+    The pool is made where it is missing. A worker and all that it started end with the test.
+    """
+    import httpx
+
+    from prefect_mlops.deployments.demo.servers import Process
+
+    started: list[Process] = []
+
+    def start(pool: str, extra_env: dict[str, str] | None = None) -> int:
+        answer = httpx.post(f"{prefect_server.url}/work_pools/", json={"name": pool, "type": "process"})
+        assert answer.status_code in (201, 409), answer.text
+        env = {
+            **prefect_server.env,
+            "PREFECT_INTEGRATIONS_MLOPS_HOME": str(home),
+            "PREFECT_WORKER_QUERY_SECONDS": "1",
+            **(extra_env or {}),
+        }
+        command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process"]
+        worker = Process("worker", command, env, home / f"worker-{len(started)}.log")
+        started.append(worker)
+        return worker.pid
+
+    yield start
+    for worker in started:
+        worker.stop()
