@@ -11,7 +11,7 @@ from pydantic import Field
 from prefect_mlops.core.errors import DataError, PartError, TrainingError
 from prefect_mlops.core.parts import Frozen
 from prefect_mlops.core.plugins import import_object
-from prefect_mlops.core.trainers.fitted import FittedModel, prepare
+from prefect_mlops.core.trainers.fitted import MISSING, FittedModel, prepare
 from prefect_mlops.core.trainers.target import learnable_target
 
 if TYPE_CHECKING:
@@ -39,8 +39,9 @@ class SklearnTrainer(Frozen):
     def fit(self, spec: ModelSpec, rows: pd.DataFrame) -> FittedModel:
         """Learn from labelled rows.
 
-        Missing numbers become the median, missing categories one of their own; numbers are standardised except for
-        trees; categories are one-hot encoded. All chance comes from the spec's seed unless the parameters give one.
+        Missing numbers become the median, missing or empty categories one of their own; numbers are standardised
+        except for trees; categories are one-hot encoded. All chance comes from the spec's seed unless the
+        parameters give one.
 
         Raises:
             DataError: A column is missing, empty, infinite or of the wrong kind, or the target cannot be learned.
@@ -120,7 +121,7 @@ class SklearnTrainer(Frozen):
         if not self.estimator.replace(":", ".").startswith(UNSCALED):
             numeric.append(("scale", StandardScaler()))
         category = [
-            ("fill", SimpleImputer(strategy="constant", fill_value="missing")),
+            ("fill", SimpleImputer(missing_values="", strategy="constant", fill_value=MISSING)),
             (
                 "encode",
                 OneHotEncoder(
