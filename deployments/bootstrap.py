@@ -8,10 +8,10 @@ import httpx
 from prefect.blocks.core import Block
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound
-from prefect.states import StateType
 
 from prefect_mlops.blocks import DeltaSource, Places, SqlSource
 from prefect_mlops.core.errors import ServingError
@@ -53,9 +53,8 @@ def bootstrap(specs: "Iterable[ModelSpec]", home: Path, environment: str = "defa
                 done.append(f"limit {write_limit(spec.name)}")
             done.append(_standing(client))
     except httpx.HTTPError as error:
-        raise ServingError(
-            f"The Prefect server does not answer ({error})", "Start it with `prefect server start`, or set PREFECT_API_URL"
-        ) from error
+        cure = "Start it with `prefect server start`, or set PREFECT_API_URL"
+        raise ServingError(f"The Prefect server does not answer ({error})", cure) from error
     return done + _blocks(home, environment)
 
 

@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-import yaml
-
-from prefect_mlops.core.errors import MlopsError, PartError
+from prefect_mlops.core.errors import MlopsError
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.core.specfile import load_spec
-from prefect_mlops.deployments.sync import render_project
+from prefect_mlops.deployments.sync import is_stale
 
 __all__ = ["problems_of"]
 
@@ -22,20 +20,18 @@ def problems_of(project: Path) -> list[str]:
     if not files:
         return [f"{project / 'specs'}: there is no spec. Write one with `prefect-mlops new NAME`."]
     problems: list[str] = []
-    specs = []
+    valid = 0
     for path in files:
         try:
             spec = load_spec(path)
         except MlopsError as error:
             problems.append(str(error))
             continue
-        specs.append(spec)
+        valid += 1
         if path.stem != spec.name:
             problems.append(f"{path}: the spec is called {spec.name!r}. Rename the file to {spec.name}.yaml.")
         problems += [f"{path}: {problem}" for problem in _parts(spec)]
-    if len(specs) < len(files):
-        return problems
-    return problems + _stale(project, tuple(sorted(specs, key=lambda spec: spec.name)))
+    return problems + (_stale(project) if valid == len(files) else [])
 
 
 def _parts(spec: ModelSpec) -> list[str]:
@@ -46,17 +42,18 @@ def _parts(spec: ModelSpec) -> list[str]:
     for resolve in (spec.resolved_trainer, spec.resolved_gates, spec.resolved_monitors, lambda: metrics_of(spec)):
         try:
             resolve()
-        except (MlopsError, PartError) as error:
+        except MlopsError as error:
             found.append(str(error))
     return list(dict.fromkeys(found))
 
 
-def _stale(project: Path, specs: tuple[ModelSpec, ...]) -> list[str]:
+def _stale(project: Path) -> list[str]:
     path = project / "prefect.yaml"
     if not path.exists():
         return [f"{path}: it is missing. Write it with `prefect-mlops sync`."]
-    text = path.read_text()
-    pool = yaml.safe_load(text)["deployments"][0]["work_pool"]["name"]
-    if render_project(specs, pool, text) != text:
-        return [f"{path}: it is not what the specs say. Run `prefect-mlops sync`."]
+    try:
+        if is_stale(project):
+            return [f"{path}: it is not what the specs say. Run `prefect-mlops sync`."]
+    except MlopsError as error:
+        return [str(error)]
     return []

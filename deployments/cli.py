@@ -7,9 +7,10 @@ from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
+import httpx
 import typer
 
-from prefect_mlops.core.errors import MlopsError
+from prefect_mlops.core.errors import DataError, MlopsError
 
 __all__ = ["app"]
 
@@ -30,6 +31,10 @@ def told_plainly(command: Command) -> Command:
         except MlopsError as error:
             typer.echo(f"prefect-mlops: {error}", err=True)
             raise typer.Exit(1) from error
+        except httpx.HTTPError as error:
+            cure = "Start it with `prefect server start`, or set PREFECT_API_URL."
+            typer.echo(f"prefect-mlops: the Prefect server does not answer ({error}). {cure}", err=True)
+            raise typer.Exit(1) from error
 
     return run  # type: ignore[return-value]  # the wrapper has the command's signature
 
@@ -42,19 +47,27 @@ def new(name: str, project: Project = Path()) -> None:
 
     for path in write_new(name, project):
         typer.echo(f"wrote {path}")
-    typer.echo(f"Next: edit specs/{name}.yaml, `prefect-mlops check`, `prefect-mlops bootstrap`, `prefect deploy --all`.")
+    typer.echo(
+        f"Next: edit specs/{name}.yaml, `prefect-mlops check`, `prefect-mlops bootstrap`, `prefect deploy --all`."
+    )
 
 
 @app.command()
 @told_plainly
 def sync(
     project: Project = Path(),
-    pool: Annotated[str, typer.Option(help="Work pool that runs the flows.")] = "local",
+    pool: Annotated[str | None, typer.Option(help="Work pool that runs the flows; the file's own, or local.")] = None,
     output: Annotated[Path | None, typer.Option(help="Write another file than prefect.yaml.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 when the file is stale.")] = False,
 ) -> None:
     """Write prefect.yaml from the specs."""
-    from prefect_mlops.deployments.sync import write_project
+    from prefect_mlops.deployments.sync import is_stale, write_project
 
+    if check:
+        if is_stale(project, pool, output):
+            raise DataError("prefect.yaml is not what the specs say", "Run `prefect-mlops sync`")
+        typer.echo("prefect.yaml is what the specs say.")
+        return
     typer.echo(f"wrote {write_project(project, pool, output)}")
 
 

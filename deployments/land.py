@@ -1,9 +1,14 @@
 """Let a batch land: copy its file into the landing folder and say so."""
 
+import difflib
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowFilter, FlowFilterName
 from prefect.events import emit_event
+from prefect.exceptions import ObjectNotFound
 
 from prefect_mlops.blocks import FileSource
 from prefect_mlops.core.errors import DataError, NotFound
@@ -28,19 +33,35 @@ def land_batch(
         The batch's name.
 
     Raises:
-        NotFound: There is no such file, or no landing folder in the environment.
+        NotFound: There is no such file or model, or no landing folder in the environment.
         DataError: The ending is unknown, or `as_of` has no zone.
     """
     if not file.is_file():
         raise NotFound("file", str(file), "Give the path of a Parquet, CSV or JSON-lines file")
     moment = as_of or datetime.now(UTC)
     if moment.tzinfo is None:
-        raise DataError(f"as_of {moment.isoformat()} has no time zone", "Write it with one, such as 2013-05-01T00:00:00Z")
+        cure = "Write it with one, such as 2013-05-01T00:00:00Z"
+        raise DataError(f"as_of {moment.isoformat()} has no time zone", cure)
+    _refuse_unknown(model)
     try:
-        source = FileSource.load(environment)
+        source = cast(FileSource, FileSource.load(environment))
     except ValueError as error:
         raise NotFound("block", f"mlops-source/{environment}", "Run `prefect-mlops bootstrap`") from error
     name = source.put(file, batch)
     payload = event_payload(as_of=moment.isoformat(), batch=name)
     emit_event(event=Event.DATA_LANDED.value, resource=model_resource(model, name), payload=payload)
     return name
+
+
+def _refuse_unknown(model: str) -> None:
+    """A batch for a model that is not deployed would lie there unseen, and nobody would be told."""
+    with get_client(sync_client=True) as client:
+        try:
+            client.read_deployment_by_name(f"mlops-ingest/{model}")
+        except ObjectNotFound as error:
+            ingest = FlowFilter(name=FlowFilterName(any_=["mlops-ingest"]))
+            known = sorted(deployment.name for deployment in client.read_deployments(flow_filter=ingest))
+            near = difflib.get_close_matches(model, known, n=1)
+            said = f"Did you mean {near[0]}? " if near else ""
+            cure = f"{said}Deploy it with `prefect deploy --all`; deployed are {', '.join(known) or 'none'}"
+            raise NotFound("deployment", f"mlops-ingest/{model}", cure) from error

@@ -29,9 +29,8 @@ def write_new(name: str, project: Path) -> tuple[Path, Path]:
     if not re.fullmatch(MODEL_PATTERN, name):
         near = re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-0123456789")[:24].strip("-")
         hint = f", such as {near!r}" if re.fullmatch(MODEL_PATTERN, near) else ""
-        raise DataError(
-            f"{name!r} is not a model's name", f"Use 2 to 24 lower-case letters, digits and '-', beginning with a letter{hint}"
-        )
+        cure = f"Use 2 to 24 lower-case letters, digits and '-', beginning with a letter{hint}"
+        raise DataError(f"{name!r} is not a model's name", cure)
     path = project / "specs" / f"{name}.yaml"
     if path.exists():
         raise DataError(f"{path} is there already", "Choose another name, or edit that file")

@@ -1,20 +1,22 @@
 """Writes a project's `prefect.yaml` from its specs: a group of deployments for each model."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from prefect_mlops.core.errors import NotFound
+from prefect_mlops.core.errors import DataError, NotFound, SpecError, SpecProblem
 from prefect_mlops.core.events import SUBJECT_LABEL, Event
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.core.specfile import load_spec
 
-__all__ = ["read_specs", "render_project", "write_project"]
+__all__ = ["is_stale", "read_specs", "render_project", "write_project"]
 
-HEADER = """\
-# Written by `prefect-mlops sync` from specs/*.yaml: change those and run it again.
-# Only `schedules` may be edited here; they are kept.
+SIGNATURE = "# Written by `prefect-mlops sync` from specs/*.yaml"
+HEADER = f"""\
+{SIGNATURE}: change those and run it again.
+# Only `schedules` and the work pool may be edited here; they are kept. `*name` is the spec that stands at `&name`.
 """
 FLOWS = {
     "ingest": "Validate a batch that has landed, and accept or quarantine it.",
@@ -26,10 +28,14 @@ FLOWS = {
 }
 SCHEDULES = {"monitor": "17 6 * * *", "retrain": "47 6 * * 1"}
 EVENT_VERSIONS = {
-    "as_of": "{{ event.payload.as_of }}",
+    "as_of": "{{ (event.payload.as_of or none) }}",  # an empty time would start no run; null is the scheduled time
     "data_version": "{{ event.payload.data_version }}",
     "labels_version": "{{ event.payload.labels_version }}",
 }
+ALERT = "operations-alert-when-automation-action-failed"
+DEFAULT_POOL = "local"
+TEMPLATE = re.compile(r"\{\{.*\}\}|__prefect_kind")
+ONCE_A_WHILE = ["prefect.resource.id"]
 ONCE_EACH = ["prefect.resource.id", SUBJECT_LABEL]
 
 
@@ -38,57 +44,107 @@ def read_specs(project: Path) -> tuple[ModelSpec, ...]:
 
     Raises:
         NotFound: The project has no `specs` folder, or none in it.
-        SpecError: One of them is not valid.
+        SpecError: One of them is not valid, two have one name, or a text would be taken for a Prefect template.
     """
     files = sorted((project / "specs").glob("*.yaml"))
     if not files:
         raise NotFound("spec", str(project / "specs" / "*.yaml"), "Write one with `prefect-mlops new NAME`")
-    return tuple(sorted((load_spec(path) for path in files), key=lambda spec: spec.name))
+    specs: dict[str, ModelSpec] = {}
+    for path in files:
+        spec = load_spec(path)
+        if spec.name in specs:
+            problem = SpecProblem("name", f"another file describes {spec.name!r} too.", "Give each model its own name.")
+            raise SpecError(str(path), (problem,))
+        if TEMPLATE.search(spec.model_dump_json()):
+            problem = SpecProblem(
+                "spec", "a text holds {{ ... }}, which Prefect would replace.", "Write it without braces."
+            )
+            raise SpecError(str(path), (problem,))
+        specs[spec.name] = spec
+    return tuple(specs[name] for name in sorted(specs))
 
 
-def render_project(specs: tuple[ModelSpec, ...], pool: str = "local", existing: str = "") -> str:
+def render_project(specs: tuple[ModelSpec, ...], pool: str | None = None, existing: str = "") -> str:
     """The text of `prefect.yaml`: the same specs always give the same text.
 
     Args:
         specs: The project's specs.
-        pool: The work pool that runs the flows.
+        pool: The work pool that runs the flows; the existing file's when None, `local` without one.
         existing: The file as it is, whose `schedules` are kept.
     """
-    kept = _schedules_of(existing)
-    deployments = [_deployment(spec, flow, pool, kept) for spec in specs for flow in FLOWS]
-    deployments.append(_alert(pool))
+    found = _deployments_of(existing)
+    chosen = pool or next((d["work_pool"]["name"] for d in found.values() if d.get("work_pool")), DEFAULT_POOL)
+    deployments = [deployment for spec in specs for deployment in _group(spec, chosen)] + [_alert(chosen)]
+    for deployment in deployments:
+        kept = found.get(_slug(deployment), {})
+        if "schedules" in kept:
+            deployment["schedules"] = kept["schedules"]
     content = {"name": "prefect-mlops", "pull": [], "deployments": deployments}
-    return HEADER + yaml.dump(content, Dumper=_Plain, sort_keys=False, width=120, allow_unicode=True)
+    return HEADER + yaml.dump(content, Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
 
 
-def write_project(project: Path, pool: str = "local", output: Path | None = None) -> Path:
-    """Write `prefect.yaml` from the project's specs, schedules kept.
+def write_project(project: Path, pool: str | None = None, output: Path | None = None) -> Path:
+    """Write `prefect.yaml` from the project's specs, schedules and pool kept.
 
     Raises:
         NotFound: The project has no specs.
         SpecError: One of them is not valid.
+        DataError: The file is there and is somebody else's.
     """
     path = output or project / "prefect.yaml"
-    text = render_project(read_specs(project), pool, path.read_text() if path.exists() else "")
+    text = _wanted(project, pool, path)
     partial = path.with_name(f".{path.name}.part")
-    partial.write_text(text)
+    partial.write_text(text, encoding="utf-8")
     return partial.replace(path)
 
 
-def _deployment(spec: ModelSpec, flow: str, pool: str, kept: dict[str, Any]) -> dict[str, Any]:
-    entrypoint = f"prefect_mlops.flows.{flow}.{flow}"
-    cron = [{"cron": SCHEDULES[flow], "timezone": "UTC", "active": True}] if flow in SCHEDULES else []
-    parameters: dict[str, Any] = {"spec": spec.model_dump(mode="json"), "environment": "default"}
+def is_stale(project: Path, pool: str | None = None, output: Path | None = None) -> bool:
+    """Whether `write_project` would change the file.
+
+    Raises:
+        NotFound: The project has no specs.
+        SpecError: One of them is not valid.
+        DataError: The file is there and is somebody else's.
+    """
+    path = output or project / "prefect.yaml"
+    return _wanted(project, pool, path) != _existing(path)
+
+
+def _wanted(project: Path, pool: str | None, path: Path) -> str:
+    return render_project(read_specs(project), pool, _existing(path))
+
+
+def _existing(path: Path) -> str:
+    """What `prefect-mlops sync` wrote before; empty where there is nothing."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    if text and not text.startswith(SIGNATURE):
+        cure = "Move it away, or write another file with `prefect-mlops sync --output FILE`"
+        raise DataError(f"{path} was not written by `prefect-mlops sync`, and would be lost", cure)
+    try:
+        _deployments_of(text)
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"{path} is broken ({type(error).__name__})", "Delete it and run `prefect-mlops sync`"
+        ) from error
+    return text
+
+
+def _group(spec: ModelSpec, pool: str) -> list[dict[str, Any]]:
+    whole = spec.model_dump(mode="json")
+    return [_deployment(spec, whole, flow, pool) for flow in FLOWS]
+
+
+def _deployment(spec: ModelSpec, whole: dict[str, Any], flow: str, pool: str) -> dict[str, Any]:
     return {
         "name": spec.name,
-        "entrypoint": entrypoint,
+        "entrypoint": f"prefect_mlops.flows.{flow}.{flow}",
         "description": f"{FLOWS[flow]} {spec.purpose.decision}",
         "tags": ["mlops", spec.name],
-        "parameters": parameters,
+        "parameters": {"spec": whole, "environment": "default"},
         "enforce_parameter_schema": True,
         "work_pool": {"name": pool},
         "concurrency_limit": {"limit": 1, "collision_strategy": "ENQUEUE"},
-        "schedules": kept.get(f"{entrypoint}/{spec.name}", cron),
+        "schedules": [{"cron": SCHEDULES[flow], "timezone": "UTC", "active": True}] if flow in SCHEDULES else [],
         "triggers": _triggers(spec, flow),
         "pull": [],
     }
@@ -101,23 +157,29 @@ def _triggers(spec: ModelSpec, flow: str) -> list[dict[str, Any]]:
     version = {"version": "{{ event.payload.version }}", "as_of": EVENT_VERSIONS["as_of"]}
     batch = {"batch": "{{ event.payload.batch }}", "as_of": EVENT_VERSIONS["as_of"]}
     if flow == "ingest":
-        return [_trigger(spec, "ingest", Event.DATA_LANDED, batch, ONCE_EACH)]
+        return [_trigger(spec, "ingest", Event.DATA_LANDED, batch, for_each=ONCE_EACH)]
     if flow == "monitor":
-        return [_trigger(spec, "monitor", Event.LABELS_ARRIVED, EVENT_VERSIONS, ONCE_EACH)]
+        return [_trigger(spec, "monitor", Event.LABELS_ARRIVED, EVENT_VERSIONS, for_each=ONCE_EACH)]
     if flow == "release":
-        return [_trigger(spec, "release", Event.CANDIDATE_ACCEPTED, version, ONCE_EACH)]
+        return [_trigger(spec, "release", Event.CANDIDATE_ACCEPTED, version, for_each=ONCE_EACH)]
     if flow == "rollback":
         asked = reason | {"as_of": EVENT_VERSIONS["as_of"]}
-        return [_trigger(spec, "rollback", Event.HEALTH_BREACHED, asked, ["prefect.resource.id"], cool_down)]
+        return [_trigger(spec, "rollback", Event.HEALTH_BREACHED, asked, for_each=ONCE_A_WHILE, within=cool_down)]
     if flow == "retrain":
         states = (Event.MODEL_DEGRADED, Event.CHAMPION_MISSING)
         asked = EVENT_VERSIONS | reason
-        return [_trigger(spec, "retrain", state, asked, ["prefect.resource.id"], cool_down) for state in states]
+        return [_trigger(spec, "retrain", state, asked, for_each=ONCE_A_WHILE, within=cool_down) for state in states]
     return []
 
 
 def _trigger(
-    spec: ModelSpec, reaction: str, event: Event, parameters: dict[str, str], for_each: list[str], within: float = 0.0
+    spec: ModelSpec,
+    reaction: str,
+    event: Event,
+    parameters: dict[str, str],
+    *,
+    for_each: list[str],
+    within: float = 0.0,
 ) -> dict[str, Any]:
     return {
         "type": "event",
@@ -145,9 +207,9 @@ def _alert(pool: str) -> dict[str, Any]:
         "triggers": [
             {
                 "type": "event",
-                "name": "operations-alert-when-automation-action-failed",
+                "name": ALERT,
                 "enabled": True,
-                "match": {"prefect.resource.id": "prefect.automation.*"},
+                "match": {"prefect.resource.id": "prefect.automation.*", "prefect.resource.name": f"!{ALERT}"},
                 "expect": ["prefect.automation.action.failed"],
                 "for_each": ["prefect.resource.id"],
                 "posture": "Reactive",
@@ -160,14 +222,20 @@ def _alert(pool: str) -> dict[str, Any]:
     }
 
 
-def _schedules_of(text: str) -> dict[str, Any]:
-    found = yaml.safe_load(text) if text else None
-    deployments = (found or {}).get("deployments") or []
-    return {f"{d['entrypoint']}/{d['name']}": d["schedules"] for d in deployments if "schedules" in d}
+def _deployments_of(text: str) -> dict[str, Any]:
+    content = (yaml.safe_load(text) if text else None) or {}
+    return {_slug(deployment): deployment for deployment in content.get("deployments") or []}
 
 
-class _Plain(yaml.SafeDumper):
-    """Without anchors: each deployment stands for itself."""
+def _slug(deployment: dict[str, Any]) -> str:
+    return f"{deployment['entrypoint']}/{deployment['name']}"
 
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  # the signature is PyYAML's
-        return True
+
+class _Dumper(yaml.SafeDumper):
+    """Writes each spec once, anchored by its name; everything else stands for itself."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return not (isinstance(data, dict) and "spec_version" in data)
+
+    def generate_anchor(self, node: yaml.MappingNode) -> str:
+        return str(next(value.value for key, value in node.value if key.value == "name"))

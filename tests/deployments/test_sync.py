@@ -1,0 +1,160 @@
+"""What `prefect-mlops sync` writes, and that everything it names is there."""
+
+import importlib
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from prefect_mlops.core.errors import DataError, NotFound, SpecError
+from prefect_mlops.core.events import SUBJECT_LABEL, Event, event_payload
+from prefect_mlops.core.spec import ModelSpec
+from prefect_mlops.deployments.new import write_new
+from prefect_mlops.deployments.sync import is_stale, read_specs, render_project, write_project
+
+OURS = Path(__file__).parents[2] / "deployments"
+
+
+def content_of(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(path.read_text())
+    return found
+
+
+def deployments() -> list[Any]:
+    return list(content_of(OURS / "prefect.yaml")["deployments"])
+
+
+def triggers() -> list[Any]:
+    return [(d, trigger) for d in deployments() for trigger in d["triggers"] if d["name"] != "operations"]
+
+
+def flow_behind(deployment: dict[str, Any]) -> Any:
+    module, _, name = deployment["entrypoint"].rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+def test_our_prefect_yaml_is_what_the_specs_say() -> None:
+    assert not is_stale(OURS)
+
+
+def test_each_deployment_holds_a_whole_spec_that_the_flow_takes() -> None:
+    specs = {spec.name: spec for spec in read_specs(OURS)}
+    for deployment in deployments():
+        flow = flow_behind(deployment)
+        assert set(deployment["parameters"]) <= set(flow.parameters.properties), deployment["entrypoint"]
+        if deployment["name"] in specs:
+            assert ModelSpec.model_validate(deployment["parameters"]["spec"]).digest == specs[deployment["name"]].digest
+
+
+def test_each_model_has_one_deployment_of_each_flow_without_pull_steps() -> None:
+    found = {(d["name"], d["entrypoint"].rpartition(".")[2]) for d in deployments()}
+    flows = {"ingest", "train", "release", "monitor", "retrain", "rollback"}
+
+    assert found == {(spec.name, flow) for spec in read_specs(OURS) for flow in flows} | {("operations", "alert")}
+    assert all(d["pull"] == [] for d in deployments())
+
+
+def test_each_trigger_is_named_after_its_model_reaction_and_fact() -> None:
+    events = {event.value for event in Event}
+    for deployment, trigger in triggers():
+        (event,) = trigger["expect"]
+        reaction = deployment["entrypoint"].rpartition(".")[2]
+        fact = event.removeprefix("mlops.").replace(".", "-")
+        assert event in events
+        assert trigger["name"] == f"{deployment['name']}-{reaction}-when-{fact}"
+        assert trigger["match"] == {"prefect.resource.id": f"mlops.model.{deployment['name']}"}
+
+
+def test_each_template_names_a_key_that_every_event_carries_and_a_parameter_of_the_flow() -> None:
+    for deployment, trigger in triggers():
+        assert set(trigger["parameters"]) <= set(flow_behind(deployment).parameters.properties)
+        for template in trigger["parameters"].values():
+            (key,) = re.findall(r"event\.payload\.(\w+)", template)
+            assert key in event_payload()
+
+
+def test_facts_are_told_apart_by_their_subject_and_states_cool_down() -> None:
+    states = {Event.MODEL_DEGRADED, Event.CHAMPION_MISSING, Event.HEALTH_BREACHED}
+    specs = {spec.name: spec for spec in read_specs(OURS)}
+    for deployment, trigger in triggers():
+        if trigger["expect"][0] in states:
+            assert trigger["within"] == specs[deployment["name"]].retraining.cool_down_seconds
+            assert SUBJECT_LABEL not in trigger["for_each"]
+        else:
+            assert (trigger["within"], trigger["for_each"]) == (0, ["prefect.resource.id", SUBJECT_LABEL])
+
+
+def test_writing_twice_gives_the_same_text(tmp_path: Path) -> None:
+    write_new("credit-risk", tmp_path)
+    before = (tmp_path / "prefect.yaml").read_text()
+
+    write_project(tmp_path)
+
+    assert (tmp_path / "prefect.yaml").read_text() == before == render_project(read_specs(tmp_path))
+
+
+def test_edited_schedules_and_the_chosen_pool_are_kept(tmp_path: Path) -> None:
+    write_new("credit-risk", tmp_path)
+    path = write_project(tmp_path, pool="kubernetes")
+    path.write_text(path.read_text().replace("17 6 * * *", "5 1 * * *"))
+
+    write_project(tmp_path)
+
+    found = content_of(path)["deployments"]
+    monitor = next(d for d in found if d["entrypoint"].endswith("monitor"))
+    assert monitor["schedules"] == [{"cron": "5 1 * * *", "timezone": "UTC", "active": True}]
+    assert {d["work_pool"]["name"] for d in found} == {"kubernetes"}
+
+
+def test_a_changed_spec_makes_the_file_stale(tmp_path: Path) -> None:
+    spec, _ = write_new("credit-risk", tmp_path)
+    assert not is_stale(tmp_path)
+
+    spec.write_text(spec.read_text().replace("max_per_month: 4", "max_per_month: 2"))
+
+    assert is_stale(tmp_path)
+
+
+def test_somebody_elses_prefect_yaml_is_not_overwritten(tmp_path: Path) -> None:
+    write_new("credit-risk", tmp_path)
+    path = tmp_path / "prefect.yaml"
+    path.write_text("name: theirs\n")
+
+    with pytest.raises(DataError, match="was not written by `prefect-mlops sync`"):
+        write_project(tmp_path)
+
+    assert path.read_text() == "name: theirs\n"
+    assert write_project(tmp_path, output=tmp_path / "models.yaml").exists()
+
+
+@pytest.mark.parametrize("rest", ["deployments: [", "deployments: [1]\n", "- a\n", "deployments: [{name: x}]\n"])
+def test_a_broken_file_of_ours_is_told(tmp_path: Path, rest: str) -> None:
+    write_new("credit-risk", tmp_path)
+    path = tmp_path / "prefect.yaml"
+    path.write_text(path.read_text().splitlines()[0] + "\n" + rest)
+
+    with pytest.raises(DataError, match="is broken"):
+        write_project(tmp_path)
+
+
+def test_two_specs_of_one_name_are_refused(tmp_path: Path) -> None:
+    spec, _ = write_new("credit-risk", tmp_path)
+    (spec.parent / "other.yaml").write_text(spec.read_text())
+
+    with pytest.raises(SpecError, match="another file describes 'credit-risk' too"):
+        read_specs(tmp_path)
+
+
+def test_a_text_that_prefect_would_replace_is_refused(tmp_path: Path) -> None:
+    spec, _ = write_new("credit-risk", tmp_path)
+    spec.write_text(spec.read_text().replace("team@example.com", '"{{ team }}"'))
+
+    with pytest.raises(SpecError, match="which Prefect would replace"):
+        read_specs(tmp_path)
+
+
+def test_a_project_without_specs_is_told_how_to_begin(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="prefect-mlops new NAME"):
+        read_specs(tmp_path)
