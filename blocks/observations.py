@@ -27,12 +27,12 @@ class PredictionLog(Block):
     """A spool of JSON lines that servers append to, one file a server process.
 
     Example:
-        Load a saved log and move what is new into the model's table:
+        Load a saved log and see where servers write to:
         ```python
-        from prefect_mlops.blocks import DeltaTables, PredictionLog
+        from prefect_mlops.blocks import PredictionLog
 
         predictions = PredictionLog.load("BLOCK_NAME")
-        new = predictions.collect("flights-late", DeltaTables.load("BLOCK_NAME"))
+        folder = predictions.folder()
         ```
     """
 

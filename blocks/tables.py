@@ -9,7 +9,7 @@ import time as clock
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
     from deltalake import DeltaTable
+    from pyarrow.fs import FileSystem
 
 __all__ = ["DeltaTables"]
 
@@ -169,20 +170,17 @@ class DeltaTables(Block):
         Returns:
             Where the file lies, `<root>/<model>-quarantine/<batch>.parquet`.
         """
-        import pyarrow as pa
         import pyarrow.parquet as pq
-        from deltalake.fs import DeltaStorageHandler
-        from pyarrow.fs import PyFileSystem
 
-        texts = [pa.array(frame.iloc[:, i].map(str, na_action="ignore").astype(object), pa.string(), from_pandas=True)
-                 for i in range(frame.shape[1])]  # fmt: skip
+        from prefect_mlops.core.batches import as_texts
+
         metadata = {b"reasons": json.dumps(list(reasons)).encode(), b"batch": batch.encode()}
-        rows = pa.table(texts, names=[str(name) for name in frame.columns]).replace_schema_metadata(metadata)
+        rows = as_texts(frame).replace_schema_metadata(metadata)
         file = re.sub(r"[^A-Za-z0-9._-]", "_", batch.removesuffix(".parquet")) + ".parquet"
         folder = self.path(f"{model}-quarantine")
         if "://" not in folder:
             Path(folder).mkdir(parents=True, exist_ok=True)
-        with PyFileSystem(DeltaStorageHandler(folder, self._options())).open_output_stream(file) as sink:
+        with self._store(folder).open_output_stream(file) as sink:
             pq.write_table(rows, sink)
         return f"{folder}/{file}"
 
@@ -233,14 +231,28 @@ class DeltaTables(Block):
         return DeltaTable(self.path(table), version=version, storage_options=self._options())
 
     def _described(self, table: str, batch: str) -> DataVersion:
-        """What was committed under a batch's name, whoever did it and however long ago."""
-        there = self._open(table)
-        for limit in (20, None):
-            for commit in there.history(limit):
-                if commit.get("mlops.batch") == batch:
-                    said = DataVersion.model_validate_json(commit[DESCRIPTION])
-                    return said.model_copy(update={"version": int(commit["version"])})
+        """What was committed under a batch's name, whoever did it and however long ago.
+
+        Read from the log itself: `DeltaTable.history` numbers its commits wrongly while another writer commits.
+        """
+        store = self._store(self.path(table))
+        for version in range(self._open(table).version(), -1, -1):
+            try:
+                with store.open_input_file(f"_delta_log/{version:020}.json") as log:
+                    actions = [json.loads(line) for line in log.read().splitlines()]
+            except FileNotFoundError:
+                break
+            commit: dict[str, Any] = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
+            if commit.get("mlops.batch") == batch:
+                said = DataVersion.model_validate_json(commit[DESCRIPTION])
+                return said.model_copy(update={"version": version})
         raise NotFound("commit of batch", batch, f"The log of table {table!r} was cut; restore it from a backup")
+
+    def _store(self, folder: str) -> FileSystem:
+        from deltalake.fs import DeltaStorageHandler
+        from pyarrow.fs import PyFileSystem
+
+        return PyFileSystem(DeltaStorageHandler(folder, self._options()))
 
     def _options(self) -> dict[str, str] | None:
         return {name: value.get_secret_value() for name, value in self.storage_options.items()} or None

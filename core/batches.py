@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["as_columns", "fit_columns", "plain_type"]
+__all__ = ["as_columns", "as_texts", "fit_columns", "plain_type"]
 
 
 def as_columns(frame: pd.DataFrame, batch: str) -> pa.Table:
@@ -53,6 +53,23 @@ def as_columns(frame: pd.DataFrame, batch: str) -> pa.Table:
                 f"Give it one type before, for example frame[{name!r}].astype('string')",
             ) from error
         columns[name] = _plain(column, name, batch)
+    return pa.table(columns)
+
+
+def as_texts(frame: pd.DataFrame) -> pa.Table:
+    """The rows as columns of text, which any rows can become; nulls stay nulls.
+
+    Examples:
+        >>> import pandas as pd
+        >>> as_texts(pd.DataFrame([[1, None], ["x", 2.5]], columns=["a", "a"])).to_pydict()
+        {'a': ['1', 'x'], 'a.1': [None, '2.5']}
+    """
+    import pyarrow as pa
+
+    columns: dict[str, pa.Array] = {}
+    for index, name in enumerate(map(str, frame.columns)):
+        texts = frame.iloc[:, index].map(str, na_action="ignore").astype(object)
+        columns[name if name not in columns else f"{name}.{index}"] = pa.array(texts, pa.string(), from_pandas=True)
     return pa.table(columns)
 
 
