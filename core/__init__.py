@@ -1,0 +1,1 @@
+"""The rules: plain Python that computes, without orchestrator, network or clock."""

@@ -43,7 +43,13 @@ def model_resource(model: str, subject: str) -> dict[str, str]:
 
 
 def event_payload(
-    *, as_of: str = "", batch: str = "", version: int = 0, data_version: int = -1, labels_version: int = -1, reason: str = ""
+    *,
+    as_of: str = "",
+    batch: str = "",
+    version: int = 0,
+    data_version: int = -1,
+    labels_version: int = -1,
+    reason: str = "",
 ) -> dict[str, Any]:
     """What every event carries, each key always there: a trigger that names a missing key starts no run.
 

@@ -2,25 +2,26 @@
 
 from collections.abc import Iterable, Sequence
 
-from prefect_mlops.core.evidence import Decision, Evidence, Verdict
+from prefect_mlops.core.evidence import Decision, Evidence, Subject, Verdict
 from prefect_mlops.core.monitors import Finding, Seen
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.core.validation import ValidationReport
 
 __all__ = ["decision_report", "drift_report", "rollout_report", "table", "validation_report"]
 
-MARKS = {"pass": "✅", "fail": "❌", "undecided": "❔", "not applicable": "➖"}
+SUBJECTS: tuple[Subject, ...] = ("candidate", "champion", "baseline")
+MARKS = {"pass": "✅", "fail": "❌", "undecided": "❔", "not applicable": "⬜"}
 STATES = {"healthy": "✅", "drifted": "🌊", "degraded": "❌", "unknown": "❔"}
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table; bars and line breaks in cells are made harmless.
+    r"""A Markdown table; bars and line breaks in cells are made harmless.
 
     Examples:
         >>> print(table(["a", "b"], [[1, "x|y"]]))
         | a | b |
         |---|---|
-        | 1 | x\\|y |
+        | 1 | x\|y |
     """
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
@@ -59,9 +60,9 @@ def decision_report(spec: ModelSpec, evidence: Evidence, decision: Decision, lin
     rows = []
     for metric in metrics:
         cells = [metric]
-        for subject in ("candidate", "champion", "baseline"):
-            measured = found.get((metric, subject))
-            cells.append(f"{measured.value:.4f} ± {measured.standard_error:.4f}" if measured else "")
+        for subject in SUBJECTS:
+            value = found.get((metric, subject))
+            cells.append(f"{value.value:.4f} ± {value.standard_error:.4f}" if value else "")
         gain = advantages.get((metric, "champion"))
         cells.append(f"{gain.advantage:+.4f} ± {gain.standard_error:.4f}" if gain else "")
         rows.append(cells)
@@ -108,7 +109,9 @@ def _verdict_row(verdict: Verdict) -> tuple[object, ...]:
 
 
 def _links(links: dict[str, str]) -> str:
-    return " · ".join(f"[{name}]({url})" if url.startswith("http") else f"{name}: `{url}`" for name, url in links.items())
+    return " · ".join(
+        f"[{name}]({url})" if url.startswith("http") else f"{name}: `{url}`" for name, url in links.items()
+    )
 
 
 def _cell(value: object) -> str:

@@ -56,6 +56,7 @@ def judge_due(policy: "Retraining", situation: Situation) -> Due:
         spent = f"{situation.trained_this_month} trainings this month"
         return Due(due=False, reason=f"{spent}; {policy.max_per_month} are allowed.")
     if situation.fresh_labels < policy.min_fresh_labels:
-        return Due(due=False, reason=f"{situation.fresh_labels:,} fresh labels; {policy.min_fresh_labels:,} are needed.")
+        few = f"{situation.fresh_labels:,} fresh labels"
+        return Due(due=False, reason=f"{few}; {policy.min_fresh_labels:,} are needed.")
     why = "fresh labels since the champion learned" if situation.champion else "labels and no champion yet"
     return Due(due=True, reason=f"{situation.fresh_labels:,} {why}.")

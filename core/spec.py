@@ -107,9 +107,11 @@ class Features(Frozen):
 class Expectation(Frozen):
     """One Great Expectations expectation, as GX 1.x writes it."""
 
-    type: Annotated[str, Field(pattern=r"^expect_[a-z_0-9]+$", description="GX's name, such as expect_column_to_exist.")]
-    kwargs: dict[str, Any] = {}
-    meta: Annotated[dict[str, Any], Field(description="`action` says what a failure does: block or warn.")] = {}
+    type: Annotated[str, Field(pattern=r"^expect_[a-z_0-9]+$", description="GX's name of it.")]
+    kwargs: Annotated[dict[str, Any], Field(default_factory=dict, description="GX's arguments.")]
+    meta: Annotated[
+        dict[str, Any], Field(default_factory=dict, description="`action` says what a failure does: block or warn.")
+    ]
     severity: Annotated[
         Literal["critical", "warning", "info"], Field(description="GX's word; without an action, critical blocks.")
     ] = "critical"
@@ -118,7 +120,7 @@ class Expectation(Frozen):
 class Suite(Frozen):
     """What rows must look like to be accepted."""
 
-    stored: Annotated[str | None, Field(description="Name of a suite in the suite store, instead of expectations.")] = None
+    stored: Annotated[str | None, Field(description="A suite of the suite store, instead of expectations.")] = None
     expectations: tuple[Expectation, ...] = ()
 
     @property

@@ -41,9 +41,9 @@ class ExpectationResult(Frozen):
         """One phrase that says why it does not hold."""
         if self.error:
             return f"{self.subject}: {self.expectation} could not be computed ({self.error})"
-        shares = f"{self.unexpected_count:,} rows ({self.unexpected_share:.1%}) do not fit" if self.unexpected_count else ""
+        count = f"{self.unexpected_count:,} rows ({self.unexpected_share:.1%}) do not fit"
         seen = f"such as {', '.join(self.examples)}" if self.examples else self.observed and f"observed {self.observed}"
-        details = ", ".join(part for part in (shares, seen) if part)
+        details = ", ".join(part for part in (count if self.unexpected_count else "", seen) if part)
         return f"{self.subject}: {self.expectation} does not hold" + (f" ({details})" if details else "")
 
 

@@ -1,0 +1,1 @@
+"""When and where flows run: specs, deployments and the command line."""

@@ -12,6 +12,7 @@ from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound
+from prefect.settings import get_current_settings
 
 from prefect_mlops.blocks import DeltaSource, Places, SqlSource
 from prefect_mlops.core.errors import ServingError
@@ -25,7 +26,7 @@ __all__ = ["bootstrap"]
 
 DEAD_RUNS = "mlops-crashed-when-heartbeat-stops"
 BEATS = 3
-BEAT_SECONDS = 180
+DEFAULT_BEAT_SECONDS = 180
 ENDS = ("Completed", "Failed", "Cancelled", "Crashed")
 
 
@@ -88,7 +89,11 @@ def _pool(client: SyncPrefectClient, pool: str) -> str:
 
 
 def _standing(client: SyncPrefectClient) -> str:
-    """Runs whose machine died send no heartbeat any more; three missed ones mark them Crashed."""
+    """Runs whose machine died send no heartbeat any more; three missed ones mark them Crashed.
+
+    The beat is read from `PREFECT_FLOWS_HEARTBEAT_FREQUENCY`, which workers must share.
+    """
+    beat = get_current_settings().flows.heartbeat_frequency or DEFAULT_BEAT_SECONDS
     automation = AutomationCore(
         name=DEAD_RUNS,
         description="A run whose machine died is marked Crashed after three missed heartbeats.",
@@ -100,7 +105,7 @@ def _standing(client: SyncPrefectClient) -> str:
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
             threshold=1,
-            within=timedelta(seconds=BEATS * BEAT_SECONDS),
+            within=timedelta(seconds=BEATS * beat),
         ),
         actions=[
             ChangeFlowRunState(

@@ -2,7 +2,8 @@
 
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
-from prefect.states import Completed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
 from prefect_mlops.tasks import run_logger
 
@@ -17,6 +18,7 @@ def alert(what: str) -> State:
         what: What could not be done, and why.
     """
     run_logger().error("An automation could not act: %s", what)
-    report = f"# An automation could not act\n\n{what}\n\nLook at the automation's events, mend it, and send the event again."
+    cure = "Look at the automation's events, mend what it names, and send the event again."
+    report = f"# An automation could not act\n\n{what}\n\n{cure}"
     create_markdown_artifact(report, key="mlops-alert", description=what)
     return Completed(name="Told", message=what)

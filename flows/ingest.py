@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from prefect import flow
-from prefect.states import Completed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
 from prefect_mlops.blocks import Places
 from prefect_mlops.core.events import Event
@@ -14,6 +15,7 @@ from prefect_mlops.tasks import (
     announce,
     load_batch,
     load_suite,
+    pin_versions,
     publish_validation,
     quarantine_rows,
     record_stage,
@@ -40,11 +42,9 @@ def ingest(spec: ModelSpec, batch: str, environment: str = "default", as_of: dat
 
     if batch.startswith("labels-"):
         labels = accept_labels(places.tables, spec, rows, batch, moment)
-        record_stage(places.ledger, spec, "labels.accepted", batch, moment, key=batch, labels=labels)
-        data_version = places.tables.version(f"{spec.name}-accepted")
-        announce(
-            Event.LABELS_ARRIVED, spec, batch, moment, batch=batch, data_version=data_version, labels_version=labels.version
-        )
+        record_stage(places.ledger, spec, "labels.accepted", batch, moment, {"labels": labels}, key=batch)
+        known = pin_versions(places.tables, spec, labels_version=labels.version)._asdict()
+        announce(Event.LABELS_ARRIVED, spec, batch, moment, batch=batch, **known)
         return Completed(name="Accepted", message=f"{labels.rows:,} labels are version {labels.version}.")
 
     report = validate_data(rows, load_suite(places.suites, spec), personal=spec.data.personal)
@@ -52,15 +52,16 @@ def ingest(spec: ModelSpec, batch: str, environment: str = "default", as_of: dat
     if report.blocked:
         reasons = tuple(failure.reason for failure in report.failures)
         where = quarantine_rows(places.tables, spec, rows, batch, reasons)
-        record_stage(places.ledger, spec, "data.quarantined", batch, moment, key=batch, report=report, where=where)
+        record_stage(
+            places.ledger, spec, "data.quarantined", batch, moment, {"report": report, "where": where}, key=batch
+        )
         announce(Event.DATA_QUARANTINED, spec, batch, moment, batch=batch, reason=report.summary)
         return Completed(name="Rejected", message=report.summary)
 
     data = accept_rows(places.tables, spec, rows, batch, moment)
-    record_stage(places.ledger, spec, "data.accepted", batch, moment, key=batch, data=data, report=report)
+    record_stage(places.ledger, spec, "data.accepted", batch, moment, {"data": data, "report": report}, key=batch)
     announce(Event.DATA_ACCEPTED, spec, batch, moment, batch=batch, data_version=data.version)
     if spec.data.labels == "with-rows":
-        announce(
-            Event.LABELS_ARRIVED, spec, batch, moment, batch=batch, data_version=data.version, labels_version=data.version
-        )
+        known = pin_versions(places.tables, spec, data.version)._asdict()
+        announce(Event.LABELS_ARRIVED, spec, batch, moment, batch=batch, **known)
     return Completed(name="Accepted", message=f"{data.rows:,} rows are version {data.version}. {report.summary}")

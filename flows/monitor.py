@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from prefect import flow
-from prefect.states import Completed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
 from prefect_mlops.blocks import Places
 from prefect_mlops.core.events import Event
@@ -48,7 +49,7 @@ def monitor(
     places = Places.load(environment)
     versions = pin_versions(places.tables, spec, data_version, labels_version)
     champion = read_champion(places.tracking, spec)
-    known = {"data_version": versions.data, "labels_version": versions.labels}
+    known = versions._asdict()
     if champion is None:
         reason = f"{spec.name} has no champion yet."
         announce(Event.CHAMPION_MISSING, spec, "none", moment, reason=reason, **known)
@@ -61,9 +62,8 @@ def monitor(
     publish_health(spec, seen, findings)
     state = worst_state(findings)
     reason = " ".join(finding.reason for finding in findings)
-    record_stage(
-        places.ledger, spec, "monitor.looked", str(champion.version), moment, seen=seen, state=state, collected=collected
-    )
+    looked = {"seen": seen, "state": state, "collected": collected}
+    record_stage(places.ledger, spec, "monitor.looked", str(champion.version), moment, looked)
     for finding in findings:
         if finding.state in STATES:
             subject = str(champion.version)

@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from prefect import flow
-from prefect.states import Completed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
 from prefect_mlops.blocks import Places
 from prefect_mlops.core.events import Event
@@ -22,6 +23,7 @@ from prefect_mlops.tasks import (
     record_stage,
     render_model_card,
     run_canary,
+    run_key,
     stage_bento,
     time_of_run,
     undo_rollout,
@@ -49,22 +51,21 @@ def release(spec: ModelSpec, version: int, environment: str = "default", as_of: 
         if champion and champion.version >= version:
             return Completed(name="Outdated", message=f"Version {champion.version} is champion already.")
         bento = build_bento(spec, fetch_package(places.tracking, spec, version), places.bentos)
-        record_stage(places.ledger, spec, "bento.built", str(version), moment, bento=bento.tag)
+        record_stage(places.ledger, spec, "bento.built", str(version), moment, {"bento": bento.tag})
         staged = stage_bento(bento, places.bentos)
-        record_stage(places.ledger, spec, "bento.staged", str(version), moment, report=staged)
+        record_stage(places.ledger, spec, "bento.staged", str(version), moment, {"report": staged})
         if not staged.fit:
             announce(Event.CANARY_FAILED, spec, str(version), moment, version=version, reason=staged.reason)
             publish_rollout(spec, version, (staged.reason,), {"bento": bento.tag})
             return Completed(name="Rejected", message=staged.reason)
 
         placed = deploy_bento(spec, bento, places.bentos, places.target, places.predictions)
-        steps = (staged.reason, placed.reason)
+        steps: tuple[str, ...] = (staged.reason, placed.reason)
         for share in spec.rollout.steps if champion else ():
             step = run_canary(spec, places.target, placed, share)
             steps = (*steps, f"{share}%: {step.reason}")
-            record_stage(
-                places.ledger, spec, "canary.step", str(version), moment, key=f"{version}:{share}", step=step, share=share
-            )
+            looked = {"step": step, "share": share}
+            record_stage(places.ledger, spec, "canary.step", str(version), moment, looked, key=f"{run_key()}:{share}")
             if step.outcome != "go on":
                 undo_rollout(spec, places.target, placed)
                 announce(Event.CANARY_FAILED, spec, str(version), moment, version=version, reason=step.reason)
@@ -73,9 +74,8 @@ def release(spec: ModelSpec, version: int, environment: str = "default", as_of: 
 
         finish_rollout(spec, places.target, placed)
         previous = promote_version(places.tracking, spec, version)
-        record_stage(
-            places.ledger, spec, "champion.promoted", str(version), moment, version=version, slot=placed.slot, previous=previous
-        )
+        promoted = {"version": version, "slot": placed.slot, "previous": previous}
+        record_stage(places.ledger, spec, "champion.promoted", str(version), moment, promoted)
 
     publish_rollout(spec, version, steps, {"bento": bento.tag, "served at": places.target.url(spec.name)})
     publish_card(spec, render_model_card(places.ledger, spec))

@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from prefect import flow
-from prefect.states import Completed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
 from prefect_mlops.blocks import Places
 from prefect_mlops.core.spec import ModelSpec
@@ -41,7 +42,7 @@ def retrain(
     if not due.due:
         return Completed(name="NotDue", message=due.reason)
 
-    trained = train(spec, environment, moment, versions.data, versions.labels, return_state=True)
+    trained = train(spec, environment, moment, versions.data_version, versions.labels_version, return_state=True)
     if not trained.is_completed():
         return trained
     return Completed(name=trained.name, message=f"{reason} {trained.message}".strip())

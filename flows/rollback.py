@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from prefect import flow
-from prefect.states import Completed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
 from prefect_mlops.blocks import Places
 from prefect_mlops.core.events import Event
@@ -52,17 +53,8 @@ def rollback(
         placed = deploy_bento(spec, bento, places.bentos, places.target, places.predictions)
         finish_rollout(spec, places.target, placed)
         previous = promote_version(places.tracking, spec, wanted.version)
-        record_stage(
-            places.ledger,
-            spec,
-            "champion.rolled-back",
-            str(wanted.version),
-            moment,
-            version=wanted.version,
-            slot=placed.slot,
-            previous=previous,
-            reason=reason,
-        )
+        restored = {"version": wanted.version, "slot": placed.slot, "previous": previous, "reason": reason}
+        record_stage(places.ledger, spec, "champion.rolled-back", str(wanted.version), moment, restored)
 
     said = f"Version {wanted.version} is champion again instead of {previous}: {reason}."
     publish_rollout(spec, wanted.version, (said, placed.reason), {"bento": bento.tag})

@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from prefect import flow
-from prefect.states import Completed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
 from prefect_mlops.blocks import Places
 from prefect_mlops.core.events import Event
@@ -62,7 +63,7 @@ def train(
         versions = pin_versions(places.tables, spec, data_version, labels_version)
         champion = read_champion(places.tracking, spec)
         rows = load_labelled_rows(places.tables, spec, moment, versions)
-        sets = split_rows(spec, rows, moment, champion.lineage.cutoff if champion else None)
+        sets = split_rows(spec, rows, moment, champion.lineage.cutoff if champion else "")
         candidate = train_candidate(spec, sets.training)
         evidence = evaluate_candidate(
             spec,
@@ -81,27 +82,19 @@ def train(
             places.tracking, spec, candidate, evidence, decision, lineage, profile, reference=sets.reference
         )
 
-    record_stage(
-        places.ledger,
-        spec,
-        f"candidate.{decision.outcome}",
-        str(logged.version or logged.run),
-        moment,
-        evidence=evidence,
-        decision=decision,
-        lineage=lineage,
-        labels_version=versions.labels,
-    )
+    subject = str(logged.version or logged.run)
+    made = {"evidence": evidence, "decision": decision, "lineage": lineage, "labels_version": versions.labels_version}
+    record_stage(places.ledger, spec, f"candidate.{decision.outcome}", subject, moment, made)
     publish_decision(spec, evidence, decision, {"MLflow": logged.link})
     publish_card(spec, render_model_card(places.ledger, spec))
     announce(
         OUTCOMES[decision.outcome],
         spec,
-        str(logged.version or logged.run),
+        subject,
         moment,
         version=logged.version,
-        data_version=versions.data,
-        labels_version=versions.labels,
+        data_version=versions.data_version,
+        labels_version=versions.labels_version,
         reason=decision.summary,
     )
     return Completed(name=decision.outcome.capitalize(), message=decision.summary)

@@ -34,8 +34,8 @@ LABELLED_AT = "labelled_at"
 class Versions(NamedTuple):
     """Which versions of the accepted rows and of the labels a run reads; -1 for a table that is not there yet."""
 
-    data: int
-    labels: int
+    data_version: int
+    labels_version: int
 
 
 @task
@@ -81,7 +81,9 @@ def accept_rows(tables: DeltaTables, spec: ModelSpec, rows: pd.DataFrame, batch:
 
 
 @task(retries=2, retry_delay_seconds=2)
-def accept_labels(tables: DeltaTables, spec: ModelSpec, labels: pd.DataFrame, batch: str, as_of: datetime) -> DataVersion:
+def accept_labels(
+    tables: DeltaTables, spec: ModelSpec, labels: pd.DataFrame, batch: str, as_of: datetime
+) -> DataVersion:
     """Append labels that arrived after their rows; rows without a label yet are left out.
 
     Raises:
@@ -101,7 +103,9 @@ def accept_labels(tables: DeltaTables, spec: ModelSpec, labels: pd.DataFrame, ba
 
 
 @task
-def quarantine_rows(tables: DeltaTables, spec: ModelSpec, rows: pd.DataFrame, batch: str, reasons: tuple[str, ...]) -> str:
+def quarantine_rows(
+    tables: DeltaTables, spec: ModelSpec, rows: pd.DataFrame, batch: str, reasons: tuple[str, ...]
+) -> str:
     """Set a rejected batch aside with the reasons, where a person can look at it.
 
     Returns:
@@ -145,10 +149,10 @@ def _read_rows(
     columns = [*spec.data.key, *spec.features.names, *dict.fromkeys([clock, ACCEPTED_AT])]
     if spec.data.labels == "with-rows":
         columns.append(spec.target.column)
-    if versions.data < 0:
+    if versions.data_version < 0:
         return pd.DataFrame(columns=columns)
     table = f"{spec.name}-accepted"
-    rows = tables.read(table, version=versions.data, columns=columns, time=clock, after=after, before=before)
+    rows = tables.read(table, version=versions.data_version, columns=columns, time=clock, after=after, before=before)
     rows = rows.sort_values([ACCEPTED_AT, clock], kind="stable")
     return rows.drop_duplicates(list(spec.data.key), keep="last").reset_index(drop=True)
 
@@ -156,11 +160,11 @@ def _read_rows(
 def _with_labels(tables: DeltaTables, spec: ModelSpec, rows: pd.DataFrame, versions: Versions) -> pd.DataFrame:
     if spec.data.labels == "with-rows":
         return rows
-    if versions.labels < 0:
+    if versions.labels_version < 0:
         return rows.assign(**{spec.target.column: None})
     key = list(spec.data.key)
     labels = tables.read(
-        f"{spec.name}-labels", version=versions.labels, columns=[*key, spec.target.column, LABELLED_AT]
+        f"{spec.name}-labels", version=versions.labels_version, columns=[*key, spec.target.column, LABELLED_AT]
     )
     labels = labels.sort_values(LABELLED_AT, kind="stable").drop_duplicates(key, keep="last")
     return rows.merge(labels.drop(columns=LABELLED_AT), on=key, how="left").reset_index(drop=True)

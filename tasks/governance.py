@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +35,8 @@ def record_stage(
     stage: str,
     subject: str,
     as_of: datetime,
+    body: Mapping[str, object],
     key: str = "",
-    **body: Frozen | str | int | float | None,
 ) -> Record:
     """Append one record to the ledger; the same key twice is one record.
 
@@ -45,8 +46,8 @@ def record_stage(
         stage: What happened, such as `candidate.accepted`.
         subject: The batch or version that it happened to.
         as_of: The time it belongs to.
+        body: Facts; records are written as JSON.
         key: Names this very happening, such as the batch; by default the run.
-        **body: Facts; records are written as JSON.
     """
     facts: dict[str, Any] = {
         name: value.model_dump(mode="json") if isinstance(value, Frozen) else value for name, value in body.items()
@@ -64,7 +65,12 @@ def record_stage(
 
 @task
 def check_due(
-    ledger: Ledger, spec: ModelSpec, labelled: pd.DataFrame, champion: Champion | None, as_of: datetime, versions: Versions
+    ledger: Ledger,
+    spec: ModelSpec,
+    labelled: pd.DataFrame,
+    champion: Champion | None,
+    as_of: datetime,
+    versions: Versions,
 ) -> Due:
     """Say whether the model is due to be trained again.
 
@@ -83,7 +89,7 @@ def check_due(
         fresh_labels=len(_newer(spec, labelled, champion)),
         trained_this_month=sum(record.as_of[:7] == month for record in trainings),
         trained_on=max(seen, default=None),
-        labels_version=versions.labels,
+        labels_version=versions.labels_version,
         champion=champion is not None,
     )
     return judge_due(spec.retraining, situation)
@@ -103,9 +109,7 @@ def _newer(spec: ModelSpec, labelled: pd.DataFrame, champion: Champion | None) -
 
 
 @task
-def trace_lineage(
-    spec: ModelSpec, sets: RowSets, as_of: datetime, versions: Versions
-) -> Lineage:
+def trace_lineage(spec: ModelSpec, sets: RowSets, as_of: datetime, versions: Versions) -> Lineage:
     """Name everything that a version is made from: rows, code, environment, spec, seed and parameters."""
     from prefect_mlops.core.lineage import DataVersion, Lineage, digest_rows
 
@@ -115,14 +119,14 @@ def trace_lineage(
         model=spec.name,
         data=DataVersion(
             table=f"{spec.name}-accepted",
-            version=versions.data,
+            version=versions.data_version,
             rows=len(rows),
             digest=digest_rows(rows),
             first="" if clock is None else clock.min().isoformat(),
             last="" if clock is None else clock.max().isoformat(),
             columns={str(name): str(dtype) for name, dtype in rows.dtypes.items()},
         ),
-        labels_version=versions.labels,
+        labels_version=versions.labels_version,
         commit=_commit(),
         spec_digest=spec.digest,
         lock_digest=_installed_digest(),

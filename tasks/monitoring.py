@@ -50,9 +50,11 @@ def observe_model(
 
 def _score(tables: DeltaTables, spec: ModelSpec, version: int, recent: pd.DataFrame) -> pd.DataFrame:
     """The version's last prediction for each recent row that has a label."""
+    from prefect_mlops.core.splits import key_text
+
     columns = ["key", "version", "predicted_at", "prediction", "score", "probabilities"]
     labelled = recent[recent[spec.target.column].notna()]
-    found = labelled.assign(key=_key_text(labelled, spec.data.key), target=labelled[spec.target.column])
+    found = labelled.assign(key=key_text(labelled, spec.data.key), target=labelled[spec.target.column])
     found = found.assign(event_time=found[spec.data.time] if spec.data.time else None)
     table = f"{spec.name}-predictions"
     if not tables.exists(table):
@@ -60,12 +62,3 @@ def _score(tables: DeltaTables, spec: ModelSpec, version: int, recent: pd.DataFr
     made = tables.read(table, columns=columns)
     made = made[made["version"] == version].sort_values("predicted_at").drop_duplicates("key", keep="last")
     return found[["key", "target", "event_time"]].merge(made, on="key", how="inner")
-
-
-def _key_text(rows: pd.DataFrame, key: tuple[str, ...]) -> pd.Series:
-    """The key as the prediction log writes it: the bare text of one column, a JSON list of several."""
-    import json
-
-    if len(key) == 1:
-        return rows[key[0]].astype(str)
-    return rows[list(key)].astype(str).apply(lambda row: json.dumps(list(row)), axis=1)

@@ -6,6 +6,7 @@ import json
 import shutil
 import tempfile
 import time
+import uuid
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -92,19 +93,27 @@ def stage_bento(bento: Bento, store: BentoStore) -> Staged:
 
     Returns:
         A finding; a bento that does not boot or answers otherwise is not fit.
+
+    Raises:
+        NotFound: The bento is not in the store.
+        ServingError: It is damaged.
     """
     from prefect_mlops.blocks.serving import BentoProcess
 
+    path = store.verified(bento.tag)
+    log = store.folder() / "staging" / f"{bento.tag.replace(':', '-')}-{uuid.uuid4().hex[:8]}.log"
     begun = time.monotonic()
+    process = BentoProcess.launch(store, bento.tag, slot="staging", spool=None, log=log)
     try:
-        process = BentoProcess.start(store, bento.tag, slot="staging", spool=None, log=store.folder() / "staging.log")
+        process.wait_serving(bento.tag)
+        staged = _try(process.url, path / "src", time.monotonic() - begun)
     except ServingError as error:
-        return Staged(fit=False, reason=f"{bento.tag} did not boot: {error}")
-    boot_seconds = time.monotonic() - begun
-    try:
-        return _try(process.url, store.path(bento.tag) / "src", boot_seconds)
+        return Staged(fit=False, reason=f"It did not boot: {error}")
     finally:
         process.stop()
+        shutil.rmtree(log.with_suffix(".home"), ignore_errors=True)
+    log.unlink()
+    return staged
 
 
 def _try(url: str, source: Path, boot_seconds: float) -> Staged:
@@ -116,7 +125,9 @@ def _try(url: str, source: Path, boot_seconds: float) -> Staged:
         answer = client.post("/predict", json={"rows": golden["rows"]})
         if answer.status_code != 200:
             said = answer.text[:200]
-            return Staged(fit=False, reason=f"The golden rows got {answer.status_code}: {said}", boot_seconds=boot_seconds)
+            return Staged(
+                fit=False, reason=f"The golden rows got {answer.status_code}: {said}", boot_seconds=boot_seconds
+            )
         difference = _difference(contract, golden, answer.json()["predictions"])
         refused = client.post("/predict", json={"rows": [{**golden["rows"][0], "no_such_field": 1}]}).status_code
         latencies = []
@@ -155,4 +166,3 @@ def _difference(contract: Contract, golden: dict[str, list[object]], served: lis
         said = [list(answer["probabilities"].values()) for answer in served]  # type: ignore[attr-defined]  # JSON
         offline = golden["probabilities"]
     return float(np.max(np.abs(np.asarray(said, dtype=float) - np.asarray(offline, dtype=float))))
-

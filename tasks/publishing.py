@@ -85,7 +85,7 @@ def publish_health(spec: ModelSpec, seen: Seen, findings: tuple[Finding, ...]) -
 def publish_rollout(spec: ModelSpec, version: int, steps: tuple[str, ...], links: dict[str, str]) -> None:
     """Show how a rollout went, step by step, in the Prefect UI."""
     key = artifact_key(spec.name, "rollout")
-    create_markdown_artifact(rollout_report(spec, version, steps, links), key=key, description=steps[-1] if steps else "")
+    create_markdown_artifact(rollout_report(spec, version, steps, links), key=key, description=steps[-1])
 
 
 @task

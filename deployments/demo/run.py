@@ -15,6 +15,7 @@ import psutil
 
 from prefect_mlops.blocks import LocalTarget
 from prefect_mlops.core.specfile import load_spec
+from prefect_mlops.deployments.demo.report import Stage, table_of, write_results
 from prefect_mlops.deployments.demo.servers import (
     BIN,
     Process,
@@ -24,7 +25,7 @@ from prefect_mlops.deployments.demo.servers import (
     run_command,
     start_server,
 )
-from prefect_mlops.deployments.demo.story import Story, table_of
+from prefect_mlops.deployments.demo.story import Story
 from prefect_mlops.deployments.demo.traffic import Caller
 from prefect_mlops.deployments.demo.watch import RunWatcher
 
@@ -49,6 +50,7 @@ def run_demo(last_month: int, keep: bool, folder: Path, ports: Ports, results: P
         keep: Leave the servers up until Ctrl-C.
         folder: Everything of the demo lies in it; it is emptied first.
         ports: Where its servers listen, on 127.0.0.1.
+        results: Folder for the table of seconds as JSON; none is written when None.
 
     Raises:
         PortInUse: One of the ports is taken.
@@ -66,19 +68,29 @@ def run_demo(last_month: int, keep: bool, folder: Path, ports: Ports, results: P
     signal.signal(signal.SIGTERM, _interrupt)
 
     begun = time.monotonic()
-    with _ended_together() as processes:
-        _tell("Prefect server, database and worker")
-        _start(processes, folder, environment, ports)
+    with contextlib.ExitStack() as stack:
+        processes = stack.enter_context(_ended_together())
+        _tell("Starting a Prefect server; deploying the flows; starting a worker")
+        _start_prefect(processes, folder, environment, ports.prefect)
         target = _deploy(processes, folder, environment, ports.gateway)
-        with contextlib.ExitStack() as stack:
-            stack.callback(target.stop)
-            _play(last_month, folder, processes, target)
-            _tell(f"\nPrefect UI  http://127.0.0.1:{ports.prefect}   MLflow UI  http://127.0.0.1:{ports.mlflow}")
-            _tell(f"The model   {target.url(load_spec(SPEC).name)}/predict   {time.monotonic() - begun:.0f} s in all")
-            if keep:
-                _tell("Everything stays up until Ctrl-C.")
-                with contextlib.suppress(KeyboardInterrupt):
-                    signal.pause()
+        stack.callback(target.stop)
+        setup_seconds = time.monotonic() - begun
+        _tell(f"{'set-up':<60} {setup_seconds:6.1f} s")
+        stages = _play(last_month, folder, processes, target)
+        seconds = time.monotonic() - begun
+        _tell(f"{seconds:.0f} s in all, {setup_seconds:.0f} of them set-up")
+        if results:
+            _tell(f"wrote {write_results(results, last_month, setup_seconds, seconds, stages)}")
+        _tell(f"\nPrefect UI   http://127.0.0.1:{ports.prefect}")
+        _tell(f"MLflow UI    http://127.0.0.1:{ports.mlflow}")
+        _tell(f"the model    {target.url(load_spec(SPEC).name)}/predict")
+        if keep:
+            _start_mlflow(processes, folder, environment, ports.mlflow)
+            _tell("All of it stays up until Ctrl-C.")
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.pause()
+        else:
+            _tell("All of it is ended now; `make demo KEEP=1` keeps it up.")
 
 
 @contextlib.contextmanager
@@ -98,27 +110,25 @@ def _ended_together() -> Iterator[dict[str, Process]]:
         atexit.unregister(end)
 
 
-def _start(processes: dict[str, Process], folder: Path, environment: dict[str, str], ports: Ports) -> None:
-    logs = folder / "logs"
-    run_command([str(BIN / "prefect"), "server", "database", "upgrade", "-y"], environment, folder)
+def _start_prefect(processes: dict[str, Process], folder: Path, environment: dict[str, str], port: int) -> None:
+    prefect = str(BIN / "prefect")
+    run_command([prefect, "server", "database", "upgrade", "-y"], environment, folder)
     processes["server"] = start_server(
         "Prefect server",
-        [str(BIN / "prefect"), "server", "start", "--host", "127.0.0.1", "--port", str(ports.prefect)],
+        [prefect, "server", "start", "--host", "127.0.0.1", "--port", str(port)],
         environment,
-        logs / "server.log",
-        f"http://127.0.0.1:{ports.prefect}/api/health",
+        folder / "logs" / "server.log",
+        f"http://127.0.0.1:{port}/api/health",
     )
+
+
+def _start_mlflow(processes: dict[str, Process], folder: Path, environment: dict[str, str], port: int) -> None:
     home = Path(environment["PREFECT_INTEGRATIONS_MLOPS_HOME"])
-    home.mkdir(parents=True, exist_ok=True)
-    processes["mlflow"] = Process(
-        "MLflow UI",
-        [
-            str(BIN / "mlflow"), "server", "--host", "127.0.0.1", "--port", str(ports.mlflow), "--workers", "1",
-            "--backend-store-uri", f"sqlite:///{home / 'mlflow.db'}", "--artifacts-destination", str(home / "artifacts"),
-        ],
-        environment,
-        logs / "mlflow.log",
-    )  # fmt: skip
+    command = [str(BIN / "mlflow"), "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", f"sqlite:///{home / 'mlflow.db'}"]
+    command += ["--artifacts-destination", str(home / "artifacts")]
+    log = folder / "logs" / "mlflow.log"
+    processes["mlflow"] = start_server("MLflow UI", command, environment, log, f"http://127.0.0.1:{port}/health")
 
 
 def _deploy(processes: dict[str, Process], folder: Path, environment: dict[str, str], gateway_port: int) -> LocalTarget:
@@ -153,7 +163,7 @@ def _pause_schedules() -> None:
                 client.update_deployment_schedule(deployment.id, schedule.id, active=False)
 
 
-def _play(last_month: int, folder: Path, processes: dict[str, Process], target: LocalTarget) -> None:
+def _play(last_month: int, folder: Path, processes: dict[str, Process], target: LocalTarget) -> list[Stage]:
     spec = load_spec(SPEC)
     drops = folder / "drops"
     drops.mkdir()
@@ -172,6 +182,7 @@ def _play(last_month: int, folder: Path, processes: dict[str, Process], target: 
         _tell(f"{caller.sent:,} requests, {caller.failed} failed")
         watcher.close()
         caller.close()
+    return story.stages
 
 
 def _tell(line: str) -> None:

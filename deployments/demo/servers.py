@@ -65,7 +65,9 @@ class Process:
                 if httpx.get(url, timeout=2).status_code < 500:
                     return
             time.sleep(0.3)
-        raise ServingError(f"The {self.name} did not answer within {seconds:.0f} s: {self.tail()}", f"Look at {self.log}")
+        raise ServingError(
+            f"The {self.name} did not answer within {seconds:.0f} s: {self.tail()}", f"Look at {self.log}"
+        )
 
     def stop(self) -> None:
         """End it and all that it started, politely first; nothing happens when it has ended already."""
@@ -108,7 +110,9 @@ def run_command(command: list[str], environment: Mapping[str, str], folder: Path
     done = subprocess.run(command, env=dict(environment), cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         said = " / ".join((done.stdout + done.stderr).strip().splitlines()[-6:])
-        raise ServingError(f"`{' '.join([Path(command[0]).name, *command[1:]])}` failed: {said}", "Mend that and run it again")
+        raise ServingError(
+            f"`{' '.join([Path(command[0]).name, *command[1:]])}` failed: {said}", "Mend that and run it again"
+        )
 
 
 def require_port(port: int, purpose: str, variable: str) -> None:
@@ -134,7 +138,9 @@ def require_disk(folder: Path, gigabytes: float) -> None:
     """
     free = shutil.disk_usage(folder).free / 1e9
     if free < gigabytes:
-        raise DataError(f"Only {free:.1f} GB are free under {folder}, the demo needs {gigabytes:g}", "Make room and run it again")
+        raise DataError(
+            f"Only {free:.1f} GB are free under {folder}, the demo needs {gigabytes:g}", "Make room and run it again"
+        )
 
 
 def demo_environment(folder: Path, prefect_port: int) -> dict[str, str]:
@@ -154,6 +160,7 @@ def demo_environment(folder: Path, prefect_port: int) -> dict[str, str]:
         "PREFECT_INTEGRATIONS_MLOPS_HOME": str(folder / "home"),
         "GX_ANALYTICS_ENABLED": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "BENTOML_DO_NOT_TRACK": "true",
         "OMP_NUM_THREADS": "2",
     }

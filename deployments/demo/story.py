@@ -3,18 +3,18 @@
 Nothing here calls a stage. It drops data and labels, sends requests, and tells what happened.
 """
 
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from prefect_mlops.core.errors import ServingError
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.deployments.demo.datasets import flight_labels, flight_rows
+from prefect_mlops.deployments.demo.report import Stage
 from prefect_mlops.deployments.demo.traffic import Caller
 from prefect_mlops.deployments.demo.watch import RunSeen, RunWatcher
 from prefect_mlops.deployments.land import land_batch
@@ -22,20 +22,10 @@ from prefect_mlops.deployments.land import land_batch
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Stage", "Story", "table_of"]
+__all__ = ["Story"]
 
 NEW_YORK = ZoneInfo("America/New_York")
 HISTORY = (1, 2, 3)
-
-
-class Stage(NamedTuple):
-    """One line of the demo's table."""
-
-    what: str
-    outcome: str
-    waited_seconds: float
-    ran_seconds: float
-    cpu_seconds: float
 
 
 @dataclass
@@ -110,8 +100,8 @@ class Story:
         """Ask for a training that can only be worse, as a careless colleague would: on demand, by hand."""
         from prefect.deployments import run_deployment
 
-        careless = {"kind": "sklearn", "estimator": "sklearn.tree.DecisionTreeClassifier", "parameters": {"max_depth": 1}}
-        spec = {**self.spec.model_dump(mode="json"), "trainer": careless}
+        stump = {"estimator": "sklearn.tree.DecisionTreeClassifier", "parameters": {"max_depth": 1}}
+        spec = {**self.spec.model_dump(mode="json"), "trainer": {"kind": "sklearn", **stump}}
         parameters = {"spec": spec, "as_of": _end_of(month).isoformat()}
         run_deployment(f"mlops-train/{self.spec.name}", parameters=parameters, timeout=0)
         self._expect("mlops-train", "a careless candidate", "Rejected")
@@ -126,7 +116,9 @@ class Story:
     ) -> RunSeen:
         before = self.cpu_seconds()
         run = self.watcher.wait_for(flow, meanwhile=meanwhile)
-        self._keep(Stage(f"{flow}: {what}", run.state, run.waited_seconds, run.ran_seconds, self.cpu_seconds() - before))
+        self._keep(
+            Stage(f"{flow}: {what}", run.state, run.waited_seconds, run.ran_seconds, self.cpu_seconds() - before)
+        )
         self.tell(f"   {_first_sentence(run.message)}")
         if run.failed or (state and run.state != state):
             raise ServingError(
@@ -138,26 +130,17 @@ class Story:
     def _measure(self, what: str, act: Callable[[], object]) -> None:
         before, start, failed = self.cpu_seconds(), time.monotonic(), self.caller.failed
         act()
-        outcome = f"{self.caller.failed - failed} failed"
-        self._keep(Stage(what, outcome, 0.0, time.monotonic() - start, self.cpu_seconds() - before))
+        failures = self.caller.failed - failed
+        self._keep(Stage(what, f"{failures} failed", 0.0, time.monotonic() - start, self.cpu_seconds() - before))
+        if failures:
+            raise ServingError(f"{failures} of {what} failed", "Look at the logs under .demo/home/serving/logs")
 
     def _keep(self, stage: Stage) -> None:
         self.stages.append(stage)
-        seconds = f"waited {stage.waited_seconds:4.1f} s, ran {stage.ran_seconds:5.1f} s, {stage.cpu_seconds:5.1f} CPU s"
+        seconds = (
+            f"waited {stage.waited_seconds:4.1f} s, ran {stage.ran_seconds:5.1f} s, {stage.cpu_seconds:5.1f} CPU s"
+        )
         self.tell(f"{stage.what:<48} {stage.outcome:<11} {seconds}")
-
-
-def table_of(stages: list[Stage]) -> str:
-    """The stages as a table, waiting and running apart, with their sum."""
-    width = min(60, shutil.get_terminal_size().columns)
-    rule = "-" * (width + 36)
-    lines = [f"{'stage':<{width}} {'outcome':<11} {'waited':>7} {'ran':>7} {'CPU':>7}", rule]
-    lines += [
-        f"{s.what[:width]:<{width}} {s.outcome:<11} {s.waited_seconds:7.1f} {s.ran_seconds:7.1f} {s.cpu_seconds:7.1f}"
-        for s in stages
-    ]
-    sums = [sum(column) for column in zip(*(stage[2:] for stage in stages), strict=True)]
-    return "\n".join([*lines, rule, f"{'all, in seconds':<{width}} {'':<11} {sums[0]:7.1f} {sums[1]:7.1f} {sums[2]:7.1f}"])
 
 
 def _end_of(month: int) -> datetime:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Caller"]
 
+JSON = {"content-type": "application/json"}
+
 
 class Caller:
     """Sends rows to a model behind the gateway and counts what it got.
@@ -39,7 +41,7 @@ class Caller:
 
     def one(self, rows: "pd.DataFrame") -> dict[str, object]:
         """The whole answer to the first row."""
-        answer = self._client.post("/predict", content=self._body(rows.head(1)))
+        answer = self._client.post("/predict", content=self._body(rows.head(1)), headers=JSON)
         answer.raise_for_status()
         said: dict[str, object] = answer.json()
         return said
@@ -55,7 +57,9 @@ class Caller:
     def _post(self, rows: "pd.DataFrame") -> None:
         self.sent += 1
         try:
-            answer = self._client.post("/predict", content=self._body(rows), headers={"content-type": "application/json"})
+            answer = self._client.post(
+                "/predict", content=self._body(rows), headers={"content-type": "application/json"}
+            )
             self.failed += answer.status_code != 200 or len(answer.json()["predictions"]) != len(rows)
         except (httpx.HTTPError, json.JSONDecodeError, KeyError):
             self.failed += 1

@@ -36,18 +36,14 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 def _row_model() -> Any:
     """The row that a request may hold; aliases let a column be called anything."""
-    columns: dict[str, tuple[Any, Any]] = {
-        field["name"]: (
-            (Finite if field["type"] == "number" else Scalar) | (None if field["nullable"] else Finite),
-            ...,
-        )
-        for field in CONTRACT["fields"]
-    }
+    columns: dict[str, tuple[Any, Any]] = {}
+    for field in CONTRACT["fields"]:
+        kind: Any = Finite if field["type"] == "number" else Scalar
+        columns[field["name"]] = (kind | None if field["nullable"] else kind, ...)
     for name in CONTRACT["key"]:
         columns.setdefault(name, (Scalar | None, None))
-    if CONTRACT["time"]:
-        if CONTRACT["time"] not in FEATURES:
-            columns[CONTRACT["time"]] = (datetime | None, None)
+    if CONTRACT["time"] and CONTRACT["time"] not in FEATURES:
+        columns[CONTRACT["time"]] = (datetime | None, None)
     fields: dict[str, Any] = {
         f"column_{place}": (kind, Field(default, alias=name))
         for place, (name, (kind, default)) in enumerate(columns.items())
@@ -55,12 +51,15 @@ def _row_model() -> Any:
     return create_model("Row", __config__=ConfigDict(extra="forbid"), **fields)
 
 
+Row: Any = _row_model()
+
+
 class Request(BaseModel):
     """Rows to predict, at most a thousand; none is fine."""
 
     model_config = ConfigDict(extra="forbid")
 
-    rows: Annotated[list[_row_model()], Field(max_length=MOST_ROWS)]  # type: ignore[misc]  # built from the contract
+    rows: Annotated[list[Row], Field(max_length=MOST_ROWS)]
 
 
 class Prediction(BaseModel):
@@ -96,12 +95,14 @@ class Spool:
         self._writer.start()
 
     def put(self, lines: list[dict[str, Any]]) -> None:
+        """Hand over the lines of one request; never waits."""
         try:
             self._waiting.put_nowait(lines)
         except queue.Full:
             self._dropped.inc(len(lines))
 
     def close(self) -> None:
+        """Write what still waits."""
         self._waiting.put(None)
         self._writer.join(timeout=5)
 

@@ -1,0 +1,193 @@
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import pandas as pd
+import pytest
+
+from prefect_mlops.blocks import BentoStore, LocalTarget, PredictionLog
+from prefect_mlops.blocks.serving import free_port
+from prefect_mlops.core.errors import ServingError
+from prefect_mlops.core.spec import ModelSpec
+from prefect_mlops.core.trainers import FittedModel
+from prefect_mlops.tasks import build_bento, deploy_bento, finish_rollout, run_canary, undo_rollout
+from prefect_mlops.tasks.packaging import Bento
+
+pytestmark = pytest.mark.process
+
+LINE = (
+    "prediction_id model version slot predicted_at key event_time prediction score probabilities latency_ms features"
+).split()
+
+
+class Served(NamedTuple):
+    """Version 1 as champion in slot a."""
+
+    spec: ModelSpec
+    model: FittedModel
+    rows: pd.DataFrame
+    bentos: dict[int, Bento]
+    store: BentoStore
+    target: LocalTarget
+    log: PredictionLog
+
+    def predict(self, *rows: dict[str, Any]) -> httpx.Response:
+        body = json.dumps({"rows": rows})
+        return httpx.post(f"{self.target.url(self.spec.name)}/predict", content=body, timeout=30, trust_env=False)
+
+    def lines(self) -> list[dict[str, Any]]:
+        files = sorted((Path(self.log.spool) / self.spec.name).glob("*.jsonl"))
+        return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, toy_spec, toy_package) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("rollout")
+    plan = {"steps": [50], "requests_per_step": 40, "max_seconds_per_step": 20, "poll_seconds": 0.1}
+    spec = toy_spec("binary", rollout=plan)
+    model, package, rows = toy_package(spec, 1)
+    store = BentoStore(home=str(folder / "bentos"))
+    bentos = {version: build_bento.fn(spec, package._replace(version=version), store) for version in (1, 2)}
+    target = LocalTarget(folder=str(folder / "serving"), port=free_port())
+    log = PredictionLog(spool=str(folder / "spool"))
+    try:
+        placed = deploy_bento.fn(spec, bentos[1], store, target, log)
+        assert (placed.slot, placed.champion_slot) == ("a", None)
+        finish_rollout.fn(spec, target, placed)
+        yield Served(spec, model, rows, bentos, store, target, log)
+    finally:
+        target.stop()
+
+
+@pytest.fixture
+def row(served: Served) -> dict[str, Any]:
+    return {"x": 0.25, "model_year": 2001, "kind of thing": "car", "day": 2}
+
+
+def test_predictions_over_http_equal_those_offline(served: Served) -> None:
+    rows = served.rows.head(40)
+    said = served.model.predict(rows)
+
+    answer = served.predict(*json.loads(rows.drop(columns="y").to_json(orient="records", double_precision=15)))
+
+    body = answer.json()
+    assert (body["model"], body["version"]) == (served.spec.name, 1)
+    assert [one["prediction"] for one in body["predictions"]] == said.labels.tolist()
+    assert said.probabilities is not None
+    assert [one["score"] for one in body["predictions"]] == pytest.approx(said.probabilities[:, 1], abs=1e-9)
+    assert [list(one["probabilities"]) for one in body["predictions"]] == [["False", "True"]] * 40
+    assert len({one["id"] for one in body["predictions"]}) == 40
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"no_such": 1}, ["rows", 0, "no_such"]),
+        ({"x": "many"}, ["rows", 0, "x"]),
+        ({"kind of thing": ["car"]}, ["rows", 0, "kind of thing"]),
+        ({"x": float("inf")}, ["rows", 0, "x"]),
+        ({"x": float("nan")}, ["rows", 0, "x"]),
+        ({"happened": "tomorrow"}, ["rows", 0, "happened"]),
+    ],
+)
+def test_a_bad_field_gets_a_400_that_names_it(
+    served: Served, row: dict[str, Any], change: Any, named: list[Any]
+) -> None:
+    answer = served.predict({**row, **change})
+
+    assert answer.status_code == 400
+    assert answer.json()["detail"][0]["loc"][: len(named)] == named
+
+
+def test_a_missing_field_too_many_rows_and_no_rows_are_answered_plainly(served: Served, row: dict[str, Any]) -> None:
+    missing = served.predict({name: value for name, value in row.items() if name != "x"})
+    many = served.predict(*[row] * 1001)
+    none = served.predict()
+    elsewhere = httpx.post(
+        f"{served.target.url(served.spec.name)}/predict", json={"rows": [], "more": 1}, trust_env=False
+    )
+
+    assert (missing.status_code, missing.json()["detail"][0]["loc"]) == (400, ["rows", 0, "x"])
+    assert (many.status_code, many.json()["detail"][0]["type"]) == (400, "too_long")
+    assert (none.status_code, none.json()["predictions"]) == (200, [])
+    assert elsewhere.status_code == 400
+
+
+def test_a_category_is_the_same_whatever_it_travels_as_and_null_is_imputed(served: Served, row: dict[str, Any]) -> None:
+    days = served.predict(*({**row, "day": day} for day in (2, 2.0, "2"))).json()["predictions"]
+    nulls = served.predict(dict.fromkeys(row)).json()["predictions"]
+
+    offline = served.model.predict(pd.DataFrame([dict.fromkeys(row)]))
+    assert len({one["score"] for one in days}) == 1
+    assert offline.probabilities is not None
+    assert nulls[0]["score"] == pytest.approx(offline.probabilities[0, 1], abs=1e-9)
+
+
+def test_every_answered_row_becomes_one_line_of_the_log(served: Served, row: dict[str, Any]) -> None:
+    before = len(served.lines())
+    said = served.predict(
+        {**row, "row_id": 41, "happened": "2026-03-01T12:00:00+02:00"}, {**row, "x": None, "row_id": "b-42"}, row
+    ).json()["predictions"]
+    deadline = time.monotonic() + 5
+    while len(served.lines()) < before + 3 and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+    lines = served.lines()[before:]
+    assert [list(line) for line in lines] == [LINE] * 3
+    assert [line["prediction_id"] for line in lines] == [one["id"] for one in said]
+    assert [line["key"] for line in lines] == ["41", "b-42", ""]
+    assert [line["event_time"] for line in lines] == ["2026-03-01T10:00:00.000000+00:00", None, None]
+    assert [(line["model"], line["version"], line["slot"]) for line in lines] == [(served.spec.name, 1, "a")] * 3
+    assert [line["prediction"] for line in lines] == [str(one["prediction"]) for one in said]
+    assert json.loads(lines[0]["probabilities"])[1] == lines[0]["score"] == said[0]["score"]
+    assert json.loads(lines[1]["features"]) == {**row, "x": None}
+    assert lines[0]["latency_ms"] > 0
+
+
+def test_a_good_canary_goes_on_and_a_repeated_deployment_finds_it_where_it_is(
+    served: Served, row: dict[str, Any]
+) -> None:
+    placed = deploy_bento.fn(served.spec, served.bentos[2], served.store, served.target, served.log)
+    assert (placed.slot, placed.champion_slot) == ("b", "a")
+    statuses: list[int] = []
+    going = threading.Event()
+    client = threading.Thread(
+        target=lambda: [statuses.append(served.predict(row).status_code) for _ in iter(going.is_set, True)]
+    )
+    client.start()
+    try:
+        step = run_canary.fn(served.spec, served.target, placed, 50)
+    finally:
+        going.set()
+        client.join()
+    assert step.outcome == "go on", step.reason
+    assert set(statuses) == {200}
+
+    again = deploy_bento.fn(served.spec, served.bentos[2], served.store, served.target, served.log)
+    assert (again.slot, again.champion_slot) == ("b", "a")
+    undo_rollout.fn(served.spec, served.target, placed)
+    assert set(served.target.slots(served.spec.name)) == {"a"}
+    assert served.target.weights(served.spec.name) == {"a": 100}
+    assert served.predict(row).json()["version"] == 1
+
+
+def test_a_damaged_bento_is_refused_and_the_champion_answers(served: Served, toy_package, row: dict[str, Any]) -> None:
+    _, package, _ = toy_package(served.spec, 3)
+    bento = build_bento.fn(served.spec, package, served.store)
+    (served.store.path(bento.tag) / "src" / "model.skops").write_bytes(b"not a model")
+
+    with pytest.raises(ServingError, match="damaged"):
+        deploy_bento.fn(served.spec, bento, served.store, served.target, served.log)
+
+    assert served.target.weights(served.spec.name) == {"a": 100}
+    assert served.predict(row).json()["version"] == 1
+
+
+def test_nothing_is_compared_where_no_champion_runs(served: Served) -> None:
+    from prefect_mlops.tasks.rollout import Placed
+
+    assert run_canary.fn(served.spec, served.target, Placed("a", None, ""), 10).outcome == "go on"
