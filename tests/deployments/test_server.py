@@ -1,0 +1,196 @@
+"""Against a real Prefect server: prepared and deployed again and again, started by events, run from an empty folder."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+import yaml
+
+from prefect_mlops.blocks import Places
+from prefect_mlops.core.errors import NotFound
+from prefect_mlops.core.events import Event, event_payload, model_resource
+from prefect_mlops.deployments.demo.datasets import wine
+from prefect_mlops.deployments.land import land_batch
+
+pytestmark = pytest.mark.process
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+MODELS = {"bike-demand", "flights-late", "wine-cultivar"}
+
+
+class Deployed(NamedTuple):
+    """A server on which everything of ours stands, and what was said when it was done twice."""
+
+    url: str
+    env: dict[str, str]
+    prepared: list[str]
+
+
+def api(url: str, path: str, **body: Any) -> Any:
+    for _ in range(5):
+        answer = httpx.post(f"{url}/{path}", json=body, timeout=60)
+        if answer.status_code != 503:
+            break
+        time.sleep(1)
+    assert answer.status_code < 300, answer.text
+    return answer.json()
+
+
+def run(command: list[str], env: dict[str, str], folder: Path) -> str:
+    done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def deployed(prefect_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    env = prefect_server.env
+    home = str(tmp_path_factory.mktemp("home"))
+    command = [str(BIN / "prefect-mlops"), "bootstrap", "--project", "deployments", "--home", home]
+    deploy = [str(BIN / "prefect"), "--no-prompt", "deploy", "--prefect-file", "deployments/prefect.yaml", "--all"]
+    said = []
+    for _ in range(2):
+        said.append(run(command, env, ROOT))
+        run(deploy, env, ROOT)
+    yield Deployed(prefect_server.url, env, said)
+    for deployment in api(prefect_server.url, "deployments/filter"):
+        httpx.delete(f"{prefect_server.url}/deployments/{deployment['id']}")
+
+
+def wait_for(look: Callable[[], Any], seconds: float = 60) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := look():
+            return found
+        time.sleep(0.5)
+    raise AssertionError(f"Nothing came within {seconds:.0f} s.")
+
+
+def runs_of(url: str, flow: str) -> list[Any]:
+    return list(api(url, "flow_runs/filter", flows={"name": {"any_": [flow]}}, sort="START_TIME_DESC"))
+
+
+def emit(event: Event, model: str, subject: str, **payload: Any) -> None:
+    from prefect.events import emit_event
+
+    emit_event(event=event.value, resource=model_resource(model, subject), payload={**event_payload(), **payload})
+
+
+def test_deploying_twice_leaves_one_of_each(deployed: Deployed) -> None:
+    found = [(d["name"], d["entrypoint"].rpartition(".")[2]) for d in api(deployed.url, "deployments/filter")]
+
+    wanted = [(d["name"], d["entrypoint"].rpartition(".")[2]) for d in _ours()]
+    assert sorted(found) == sorted(wanted)
+
+
+def test_each_deployment_says_what_it_is_and_runs_alone(deployed: Deployed) -> None:
+    for deployment in api(deployed.url, "deployments/filter"):
+        assert deployment["description"]
+        assert "mlops" in deployment["tags"]
+        assert deployment["path"] is None
+        assert not deployment["pull_steps"]
+        if deployment["name"] in MODELS:
+            assert deployment["global_concurrency_limit"]["limit"] == 1
+            assert deployment["concurrency_options"]["collision_strategy"] == "ENQUEUE"
+            assert deployment["parameters"]["spec"]["name"] == deployment["name"]
+
+
+def test_each_trigger_is_one_automation_beside_the_standing_one(deployed: Deployed) -> None:
+    found = sorted(automation["name"] for automation in api(deployed.url, "automations/filter", limit=200))
+
+    named = [trigger["name"] for deployment in _ours() for trigger in deployment["triggers"]]
+    assert found == sorted([*named, "mlops-crashed-when-heartbeat-stops"])
+
+
+def test_preparing_twice_makes_everything_once(deployed: Deployed) -> None:
+    first, second = (said.splitlines() for said in deployed.prepared)
+
+    assert any(line.endswith("made") for line in first)
+    assert not any(line.endswith("made") for line in second)
+    limits = api(deployed.url, "v2/concurrency_limits/filter")
+    assert {f"{model}-write" for model in MODELS} <= {limit["name"] for limit in limits if limit["limit"] == 1}
+
+
+@pytest.mark.usefixtures("prefect_api", "deployed")
+def test_the_blocks_of_the_environment_are_saved() -> None:
+    assert Places.load("default").source.folder.endswith("landing")
+
+
+@pytest.mark.usefixtures("prefect_api", "deployed")
+def test_a_batch_for_a_model_that_is_not_deployed_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("a\n1\n")
+
+    with pytest.raises(NotFound, match=r"Did you mean wine-cultivar\?"):
+        land_batch("wine-cultivars", file)
+
+
+@pytest.mark.usefixtures("prefect_api")
+def test_events_start_the_deployments_with_parameters_of_the_right_type(deployed: Deployed) -> None:
+    emit(Event.MODEL_DEGRADED, "bike-demand", "3", data_version=5, labels_version=7, reason="rmse is 99")
+    emit(Event.CANDIDATE_ACCEPTED, "bike-demand", "4", version=4, as_of="2013-05-01T00:00:00+00:00")
+
+    (retrain,) = wait_for(lambda: [r for r in runs_of(deployed.url, "mlops-retrain") if _is(r, "bike-demand")])
+    (release,) = wait_for(lambda: [r for r in runs_of(deployed.url, "mlops-release") if _is(r, "bike-demand")])
+    told = {key: value for key, value in retrain["parameters"].items() if key != "spec"}
+    assert told == {
+        "environment": "default",
+        "as_of": None,
+        "data_version": 5,
+        "labels_version": 7,
+        "reason": "rmse is 99",
+    }
+    assert (release["parameters"]["version"], release["parameters"]["as_of"]) == (4, "2013-05-01T00:00:00+00:00")
+
+
+@pytest.mark.usefixtures("prefect_api")
+def test_two_batches_at_once_make_two_runs_and_two_states_make_one(deployed: Deployed) -> None:
+    for batch in ("rows-1.csv", "rows-2.csv"):
+        emit(Event.DATA_LANDED, "bike-demand", batch, batch=batch)
+        emit(Event.CHAMPION_MISSING, "flights-late", "none", reason=batch)
+
+    wait_for(lambda: len(_batches(deployed, "bike-demand")) == 2)
+    time.sleep(2)
+    assert _batches(deployed, "bike-demand") == {"rows-1.csv", "rows-2.csv"}
+    assert len([r for r in runs_of(deployed.url, "mlops-retrain") if _is(r, "flights-late")]) == 1
+
+
+@pytest.mark.usefixtures("prefect_api")
+def test_a_batch_lands_is_ingested_from_an_empty_folder_and_a_failing_automation_is_told(
+    deployed: Deployed, prefect_worker: Callable[..., int], tmp_path: Path
+) -> None:
+    for waiting in api(deployed.url, "flow_runs/filter", flow_runs={"state": {"type": {"any_": ["SCHEDULED"]}}}):
+        httpx.delete(f"{deployed.url}/flow_runs/{waiting['id']}")
+    prefect_worker("local")
+    wine().to_csv(tmp_path / "rows.csv", index=False)
+    land_batch("wine-cultivar", tmp_path / "rows.csv", batch="rows-landed.csv")
+    emit(Event.DATA_LANDED, "wine-cultivar", "broken", batch=7)
+
+    def ended(flow: str, model: str) -> Any:
+        return [r for r in runs_of(deployed.url, flow) if _is(r, model) and r["state_type"] in ("COMPLETED", "FAILED")]
+
+    (ingested,) = wait_for(lambda: ended("mlops-ingest", "wine-cultivar"), 180)
+    assert ingested["state_name"] == "Accepted", ingested["state"]["message"]
+    told = wait_for(
+        lambda: api(deployed.url, "artifacts/latest/filter", artifacts={"key": {"any_": ["mlops-alert"]}}), 120
+    )
+    assert "wine-cultivar-ingest-when-data-landed" in told[0]["data"]
+    assert "Validation failed" in told[0]["data"]
+
+
+def _ours() -> list[Any]:
+    return list(yaml.safe_load((ROOT / "deployments" / "prefect.yaml").read_text())["deployments"])
+
+
+def _is(flow_run: Any, model: str) -> bool:
+    return bool(flow_run["parameters"].get("spec", {}).get("name") == model)
+
+
+def _batches(deployed: Deployed, model: str) -> set[str]:
+    return {r["parameters"]["batch"] for r in runs_of(deployed.url, "mlops-ingest") if _is(r, model)}
