@@ -185,9 +185,7 @@ def _rows(path: Path) -> pd.DataFrame:
     if path.suffix == ".parquet":
         return pd.read_parquet(path)
     rows: pd.DataFrame = (
-        pd.read_csv(path, low_memory=False)
-        if path.suffix == ".csv"
-        else pd.read_json(path, lines=True, convert_dates=False, dtype=False)
+        pd.read_csv(path, low_memory=False) if path.suffix == ".csv" else pd.read_json(path, lines=True, dtype=False)
     )
     for name in rows.select_dtypes(["object", "string"]):
         column = rows[name].dropna()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-import time
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["MlflowTracking"]
 
 ANSWER_WITHIN_SECONDS = 5.0
-DATABASE_ATTEMPTS = 20
+OPENED: set[str] = set()
+"""Databases whose tables are known to be whole, in this process."""
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
 """MLflow's own patience is many minutes a call; a caller's own setting stays."""
 
@@ -68,9 +71,9 @@ class MlflowTracking(Block):
     def resolved_uri(self) -> str:
         """The tracking URI that is used, with the password where it is a database's: never print it."""
         uri = self.tracking_uri or f"sqlite:///{place('', 'mlflow.db')}"
-        if self._remote() or not self.password:
-            return uri
         parts = urlsplit(uri)
+        if self._remote() or not self.password or not parts.netloc:
+            return uri
         user = quote(self.username or parts.username or "", safe="")
         host = f"{user}:{quote(self.password.get_secret_value(), safe='')}@{parts.netloc.rpartition('@')[2]}"
         return urlunsplit(parts._replace(netloc=host))
@@ -108,17 +111,15 @@ class MlflowTracking(Block):
         from mlflow import MlflowClient
 
         uri = self.resolved_uri()
-        for attempt in range(DATABASE_ATTEMPTS):
-            client = MlflowClient(uri, uri)
-            if self._remote():
-                break
-            try:
+        if self._remote():
+            return MlflowClient(uri, uri)
+        try:
+            with _one_at_a_time(uri):
+                client = MlflowClient(uri, uri)
                 client.search_experiments(max_results=1)
-                break
-            except Exception as error:  # of any driver: while another process makes the tables, they are half there
-                if attempt == DATABASE_ATTEMPTS - 1:
-                    raise TrackingUnavailable(self._shown(), _reason(error, self.password)) from None
-                time.sleep(0.5)
+        except Exception as error:  # of any driver; all say that the database cannot be used
+            raise TrackingUnavailable(self._shown(), _reason(error, self.password)) from None
+        OPENED.add(uri)
         return client
 
     def experiment_id(self, model: str) -> str:
@@ -217,6 +218,21 @@ class MlflowTracking(Block):
         if not parts.netloc:
             return uri
         return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+@contextmanager
+def _one_at_a_time(uri: str) -> Iterator[None]:
+    """Let one process at a time make MLflow's tables in a SQLite file: two at once leave half of them.
+
+    The lock is a SQLite file of its own, which every system knows how to lock and frees when its holder dies.
+    """
+    if uri in OPENED or not uri.startswith("sqlite:///"):
+        yield
+        return
+    path = uri.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(f"{path}.lock", timeout=120, isolation_level=None)) as lock:
+        lock.execute("BEGIN EXCLUSIVE")
+        yield
 
 
 def _reason(error: Exception, password: SecretStr | None) -> str:
