@@ -21,12 +21,26 @@ __all__ = ["BentoStore", "content_version"]
 
 BUILD = """
 import sys, bentoml
-model, version, folder, requirements = sys.argv[1:]
+model, version, folder = sys.argv[1:]
 bentoml.build(
     "service:service", name=model, version=version, build_ctx=folder, include=["*"],
-    python={"requirements_txt": requirements, "lock_packages": False},
+    python={"requirements_txt": "requirements.txt", "lock_packages": False},
 )
 """
+
+
+def content_version(folder: Path) -> str:
+    """A bento's version: sixteen hexadecimal digits over names and bytes of all files in a folder.
+
+    What BentoML and Python add to a bento by themselves does not count.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not {"__pycache__", "bentofile.yaml"} & set(path.relative_to(folder).parts):
+            content = path.read_bytes()
+            digest.update(f"{path.relative_to(folder).as_posix()}\n{len(content)}\n".encode())
+            digest.update(content)
+    return digest.hexdigest()[:16]
 
 
 class BentoStore(Block):

@@ -1,18 +1,27 @@
-"""The gateway's configuration files: one Envoy for all models, with clusters and routes that it watches."""
+"""The gateway: one Envoy for all models of a target, told by files which server gets which share of whose requests."""
+
+from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from prefect_mlops.core.errors import NotFound
+from prefect_mlops.core.errors import NotFound, ServingError
+from prefect_mlops.core.names import Slot, other_slot
 
-__all__ = ["Served", "envoy_binary", "write_bootstrap", "write_routes"]
+__all__ = ["Counters", "Served", "envoy_binary", "read_counters", "wait_live", "write_bootstrap", "write_files"]
 
 TYPE = "type.googleapis.com/envoy"
+LIVE_SECONDS = 10.0
+IDLE = "3s"
+"""Shorter than the five seconds after which uvicorn closes an idle connection, or a request could meet the closing."""
+MANY = 1_000_000
 
 
 class Served(NamedTuple):
@@ -23,8 +32,20 @@ class Served(NamedTuple):
         weights: Percent of traffic for each slot.
     """
 
-    ports: Mapping[str, int]
-    weights: Mapping[str, int]
+    ports: Mapping[Slot, int]
+    weights: Mapping[Slot, int]
+
+
+class Counters(NamedTuple):
+    """What a slot did since the gateway started.
+
+    Attributes:
+        requests: Requests that were sent to it first.
+        errors: Those that it failed, also where the other slot answered in the end.
+    """
+
+    requests: int
+    errors: int
 
 
 def envoy_binary() -> str:
@@ -42,7 +63,7 @@ def envoy_binary() -> str:
 
 def write_bootstrap(folder: Path, port: int, admin_port: int) -> Path:
     """Write what Envoy starts from; clusters and routes come from the files that it watches."""
-    hcm = {
+    manager = {
         "@type": f"{TYPE}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "gateway",
         "rds": {"route_config_name": "models", "config_source": _watched(folder / "routes.json")},
@@ -53,7 +74,8 @@ def write_bootstrap(folder: Path, port: int, admin_port: int) -> Path:
     listener = {
         "name": "gateway",
         "address": _address(port),
-        "filter_chains": [{"filters": [{"name": "http", "typed_config": hcm}]}],
+        "enable_reuse_port": False,  # or a second gateway would share the port in silence
+        "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
     }
     content = {
         "node": {"id": "gateway", "cluster": "prefect-mlops"},
@@ -66,65 +88,131 @@ def write_bootstrap(folder: Path, port: int, admin_port: int) -> Path:
     return path
 
 
-def write_routes(folder: Path, served: Mapping[str, Served]) -> None:
-    """Write clusters, then routes: beside first and renamed, so that Envoy never reads half a file.
+def write_files(folder: Path, served: Mapping[str, Served], generation: int) -> None:
+    """Write clusters and routes, each beside first and renamed, so that Envoy never reads half a file.
 
-    A canary's cluster is composite: a request that it fails goes to the champion in a second attempt.
+    Clusters follow from what runs, routes from the weights. Where both slots have traffic, a request that one
+    of them fails is sent to the other in a second attempt, and the caller sees no error.
     """
-    clusters: list[dict[str, Any]] = []
-    routes: list[dict[str, Any]] = []
+    clusters, routes = [], []
     for model, state in sorted(served.items()):
         clusters += [_cluster(f"{model}-{slot}", port) for slot, port in sorted(state.ports.items())]
-        heavy = max(state.weights, key=lambda slot: (state.weights[slot], slot), default=None)
-        weighted = []
-        for slot, weight in sorted(state.weights.items()):
-            if slot not in state.ports or not weight:
-                continue
-            name = f"{model}-{slot}"
-            if slot != heavy and heavy in state.ports:
-                clusters.append(_first_then(f"{name}-first", (name, f"{model}-{heavy}")))
-                name = f"{name}-first"
-            weighted.append({"name": name, "weight": weight})
-        if weighted:
-            routes.append(_route(model, weighted))
-    _publish(folder / "clusters.json", "cluster.v3.Cluster", clusters)
+        if len(state.ports) == 2:
+            clusters += [_composite(model, slot) for slot in sorted(state.ports)]
+        shares = {slot: weight for slot, weight in sorted(state.weights.items()) if weight and slot in state.ports}
+        if shares:
+            routes.append(_route(model, shares))
+    _publish(folder / "clusters.json", "cluster.v3.Cluster", clusters, generation)
     hosts = [{"name": "models", "domains": ["*"], "routes": routes}]
-    _publish(folder / "routes.json", "route.v3.RouteConfiguration", [{"name": "models", "virtual_hosts": hosts}])
+    kind = "route.v3.RouteConfiguration"
+    _publish(folder / "routes.json", kind, [{"name": "models", "virtual_hosts": hosts}], generation)
 
 
-def _route(model: str, weighted: list[dict[str, Any]]) -> dict[str, Any]:
-    retry = {"retry_on": "5xx,reset,connect-failure,refused-stream", "num_retries": 1}
+def wait_live(admin: str, generation: int) -> None:
+    """Wait until the gateway acts on a generation of its files.
+
+    Raises:
+        ServingError: It does not take it.
+    """
+    deadline = time.monotonic() + LIVE_SECONDS
+    wanted = {"cluster_manager.cds.version_text", "http.gateway.rds.models.version_text"}
+    while time.monotonic() < deadline:
+        live = _stats(admin, r"version_text$", type="TextReadouts")
+        if {name for name, value in live.items() if value == str(generation)} >= wanted:
+            return
+        time.sleep(0.005)
+    raise ServingError(
+        f"The gateway did not take generation {generation} of its files within {LIVE_SECONDS:g} s",
+        "Look at logs/envoy.log in the target's folder",
+    )
+
+
+def read_counters(admin: str, model: str, slot: Slot) -> Counters:
+    """What the gateway counted for a slot; zeros where it saw nothing.
+
+    A request that the slot failed and the other answered counts nowhere as an error but in the retries of the
+    composite cluster; without a second slot it is a 5xx of the slot's own.
+
+    Raises:
+        ServingError: The gateway does not answer.
+    """
+    name = re.escape(f"{model}-{slot}")
+    found = _stats(admin, rf"^cluster\.{name}(-first)?\.upstream_rq_(completed|5xx|retry|retry_overflow)$")
+    alone, first = f"cluster.{model}-{slot}.", f"cluster.{model}-{slot}-first."
+    return Counters(
+        requests=sum(int(found.get(f"{cluster}upstream_rq_completed", 0)) for cluster in (alone, first)),
+        errors=int(found.get(f"{alone}upstream_rq_5xx", 0))
+        + sum(int(found.get(f"{first}upstream_rq_{stat}", 0)) for stat in ("retry", "retry_overflow")),
+    )
+
+
+def _stats(admin: str, pattern: str, **parameters: str) -> dict[str, Any]:
+    import httpx
+
+    try:
+        answer = httpx.get(
+            f"{admin}/stats", params={"filter": pattern, "format": "json", **parameters}, timeout=5, trust_env=False
+        )
+        listed = answer.json()["stats"]
+    except (httpx.HTTPError, ValueError, KeyError) as error:
+        said = f"The gateway at {admin} does not answer ({type(error).__name__})"
+        raise ServingError(said, "Run the flow again; it starts a gateway that died") from error
+    return {entry["name"]: entry["value"] for entry in listed if "name" in entry}
+
+
+def _route(model: str, shares: Mapping[Slot, int]) -> dict[str, Any]:
+    both = len(shares) == 2
+    weighted = [{"name": f"{model}-{slot}{'-first' * both}", "weight": share} for slot, share in shares.items()]
+    retry = {
+        "retry_on": "5xx" if both else "connect-failure,refused-stream,reset-before-request",
+        "num_retries": 1,
+        "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.05s"},
+    }
     action = {"prefix_rewrite": "/", "timeout": "60s", "retry_policy": retry}
     return {"match": {"prefix": f"/{model}/"}, "route": {**action, "weighted_clusters": {"clusters": weighted}}}
 
 
 def _cluster(name: str, port: int) -> dict[str, Any]:
-    endpoint = {"endpoint": {"address": _address(port)}}
+    options = {
+        "@type": f"{TYPE}.extensions.upstreams.http.v3.HttpProtocolOptions",
+        "common_http_protocol_options": {"idle_timeout": IDLE},
+        "explicit_http_config": {"http_protocol_options": {}},
+    }
     return {
         "name": name,
         "connect_timeout": "1s",
         "type": "STATIC",
-        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [endpoint]}]},
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _address(port)}}]}],
+        },
+        "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options},
+        "circuit_breakers": _unlimited(),
     }
 
 
-def _first_then(name: str, clusters: tuple[str, ...]) -> dict[str, Any]:
-    composite = {
-        "@type": f"{TYPE}.extensions.clusters.composite.v3.ClusterConfig",
-        "clusters": [{"name": cluster} for cluster in clusters],
-    }
+def _composite(model: str, slot: Slot) -> dict[str, Any]:
+    order = [{"name": f"{model}-{slot}"}, {"name": f"{model}-{other_slot(slot)}"}]
+    typed = {"@type": f"{TYPE}.extensions.clusters.composite.v3.ClusterConfig", "clusters": order}
     return {
-        "name": name,
+        "name": f"{model}-{slot}-first",
         "connect_timeout": "1s",
         "lb_policy": "CLUSTER_PROVIDED",
-        "cluster_type": {"name": "envoy.clusters.composite", "typed_config": composite},
+        "cluster_type": {"name": "envoy.clusters.composite", "typed_config": typed},
+        "circuit_breakers": _unlimited(),
     }
 
 
-def _publish(path: Path, kind: str, resources: list[dict[str, Any]]) -> None:
+def _unlimited() -> dict[str, Any]:
+    """Envoy lets three retries run at a time by default; a canary that fails under load would exceed them."""
+    limits = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
+    return {"thresholds": [dict.fromkeys(limits, MANY)]}
+
+
+def _publish(path: Path, kind: str, resources: list[dict[str, Any]], generation: int) -> None:
     typed = [{"@type": f"{TYPE}.config.{kind}", **resource} for resource in resources]
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(json.dumps({"resources": typed}, indent=1))
+    partial.write_text(json.dumps({"version_info": str(generation), "resources": typed}, indent=1))
     partial.replace(path)
 
 

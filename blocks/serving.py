@@ -1,31 +1,35 @@
-"""Processes that serve: started in sessions of their own so that they outlive a run, ended by process id."""
+"""Processes that serve: they outlive the run that starts them, and are ended with all that they started."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from pydantic import BaseModel, ConfigDict
+from typing import TYPE_CHECKING, Self
 
 from prefect_mlops.core.errors import ServingError
+from prefect_mlops.core.parts import Frozen
 
 if TYPE_CHECKING:
+    import psutil
+
     from prefect_mlops.blocks.bentos import BentoStore
 
-__all__ = ["BentoProcess", "ServingProcess", "free_port"]
+__all__ = ["BentoProcess", "ServingProcess", "free_port", "quiet_environment"]
 
 BOOT_SECONDS = 90.0
+GRACE_SECONDS = 8.0
 FAILURES = (b"Application startup failed", b"Traceback (most recent call last)")
-OPTIONS = (
-    'services.logging.access.enabled=false services.tracing.excluded_urls=".*" '
-    "services.workers=1 services.traffic.timeout=60"
-)
+MARK = "MLOPS_PROCESS"
+CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
+"""Handles of what this very process started, so that what ends is reaped and nothing warns of what goes on."""
 
 
 def free_port() -> int:
@@ -35,42 +39,60 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class ServingProcess(BaseModel):
-    """A process that we started, told apart from a later one with the same id by its time of creation."""
+def quiet_environment() -> dict[str, str]:
+    """What any child may know of this process's environment: nothing of Prefect, whose settings hold secrets."""
+    return {
+        name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_", "BENTOML_"))
+    }
 
-    model_config = ConfigDict(frozen=True)
+
+class ServingProcess(Frozen):
+    """A process that we started, told apart from a later one with the same id by its time of creation.
+
+    Attributes:
+        pid: Its process id.
+        created: When it was created, as the system says it.
+        mark: In its environment and in that of all its descendants, which are found by it.
+        port: Where it answers, on 127.0.0.1.
+        log: What it says.
+    """
 
     pid: int
     created: float
+    mark: str
     port: int
     log: Path
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Where it answers."""
         return f"http://127.0.0.1:{self.port}"
 
     @classmethod
-    def spawn(cls, command: Sequence[str], environment: Mapping[str, str], port: int, log: Path) -> ServingProcess:
-        """Start a command in a session of its own; what it says goes to a log file."""
+    def spawn(cls, command: Sequence[str], environment: Mapping[str, str], port: int, log: Path) -> Self:
+        """Start a command in a session of its own."""
         import psutil
 
+        mark = uuid.uuid4().hex
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as output:
             child = subprocess.Popen(
                 command,
-                env=dict(environment),
+                env={**environment, MARK: mark},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        return cls(pid=child.pid, created=psutil.Process(child.pid).create_time(), port=port, log=log)
+        CHILDREN[child.pid] = child
+        return cls(pid=child.pid, created=psutil.Process(child.pid).create_time(), mark=mark, port=port, log=log)
 
     def alive(self) -> bool:
         """Whether it still runs."""
         import psutil
 
+        if self.pid in CHILDREN and CHILDREN[self.pid].poll() is not None:
+            del CHILDREN[self.pid]
         try:
             process = psutil.Process(self.pid)
             return process.create_time() == self.created and process.status() != psutil.STATUS_ZOMBIE
@@ -78,48 +100,84 @@ class ServingProcess(BaseModel):
             return False
 
     def wait_ready(self, path: str, what: str, failures: Sequence[bytes] = ()) -> None:
-        """Wait until it says that it is ready.
+        """Wait until it answers; one that does not is ended.
+
+        Args:
+            path: Answers 200 when it is ready.
+            what: How to call it in an error.
+            failures: Words in the log that mean it will never be ready: a supervisor starts a failing worker again
+                for ever, with its port open all the while.
 
         Raises:
-            ServingError: It ended, said that it failed, or took too long; the end of its log is quoted. It is stopped.
+            ServingError: It ended, said that it failed, or took too long; the end of its log is quoted.
         """
-        import httpx
-
         deadline = time.monotonic() + BOOT_SECONDS
-        while time.monotonic() < deadline:
-            with contextlib.suppress(httpx.HTTPError):
-                if httpx.get(self.url + path, timeout=2).status_code == 200:
+        try:
+            while time.monotonic() < deadline:
+                if self._answers(path):
                     return
-            said = self.log.read_bytes()
-            if not self.alive() or any(failure in said for failure in failures):
-                time.sleep(0.5)
-                break
-            time.sleep(0.1)
-        tail = " / ".join(self.log.read_text(errors="replace").strip().splitlines()[-3:])
+                said = self.log.read_bytes()
+                if not self.alive() or any(failure in said for failure in failures):
+                    time.sleep(0.5)  # for the last words to arrive
+                    break
+                time.sleep(0.05)
+        except BaseException:
+            self.stop()
+            raise
+        ended = "ended" if not self.alive() else "failed" if time.monotonic() < deadline else "is not ready in time"
         self.stop()
-        raise ServingError(f"{what} did not become ready: {tail}", f"Look at {self.log}")
+        raise ServingError(f"{what} {ended}: {self._last_words()}", f"Look at {self.log}")
 
     def stop(self) -> None:
-        """End it and all it started; nothing happens when it is gone."""
+        """End it and all it started, gently first; nothing happens when they are gone."""
         import psutil
 
-        if not self.alive():
-            return
-        process = psutil.Process(self.pid)
-        family = [process, *process.children(recursive=True)]
-        for ends in (psutil.Process.terminate, psutil.Process.kill):
-            for member in family:
-                with contextlib.suppress(psutil.Error):
-                    ends(member)
-            _, family = psutil.wait_procs(family, timeout=5)
+        if self.alive():
+            leader = psutil.Process(self.pid)
+            with contextlib.suppress(psutil.Error):
+                leader.terminate()
+            with contextlib.suppress(psutil.TimeoutExpired):
+                leader.wait(GRACE_SECONDS)
+        family = self._family()
+        for member in family:
+            with contextlib.suppress(psutil.Error):
+                member.kill()
+        psutil.wait_procs(family, timeout=GRACE_SECONDS)
+        self.alive()  # reaps it
+
+    def _answers(self, path: str) -> bool:
+        import httpx
+
+        try:
+            return httpx.get(self.url + path, timeout=2, trust_env=False).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def _last_words(self) -> str:
+        """The exception that the log ends with; where there is none, its last lines."""
+        lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
+        raised = [number for number, line in enumerate(lines) if re.match(r"[\w.]+(Error|Exception)\b", line)]
+        said = lines[raised[-1] : raised[-1] + 2] if raised else lines[-3:]
+        return " / ".join(said)[:600].rstrip(".")
+
+    def _family(self) -> list[psutil.Process]:
+        """All that carry the mark; a worker is found also when its supervisor was killed and it has a new session."""
+        import psutil
+
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                if process.environ().get(MARK) == self.mark:
+                    found.append(process)
+        return found
 
 
 class BentoProcess(ServingProcess):
     """A bento served by `bentoml serve`."""
 
     @classmethod
-    def start(cls, store: BentoStore, tag: str, *, slot: str, spool: Path | None, log: Path) -> BentoProcess:
-        """Serve a bento on a free port and wait until it is ready.
+    def launch(cls, store: BentoStore, tag: str, *, slot: str, spool: Path | None, log: Path) -> Self:
+        """Start serving a bento on a free port, without waiting until it is ready.
 
         Args:
             store: Where the bento is.
@@ -130,14 +188,23 @@ class BentoProcess(ServingProcess):
 
         Raises:
             NotFound: The bento is not in the store.
-            ServingError: It did not become ready.
+            ServingError: The bento is damaged.
         """
-        path = store.path(tag)
-        port = free_port()
-        environment = store.environment() | {"MLOPS_SLOT": slot, "OMP_NUM_THREADS": "1", "BENTOML_CONFIG_OPTIONS": OPTIONS}
+        path = store.verified(tag)
+        home = log.with_suffix(".home")  # its metrics lie there, and servers that share them delete each other's
+        home.mkdir(parents=True, exist_ok=True)
+        own = {"BENTOML_HOME": str(home), "MLOPS_SLOT": slot, "OMP_NUM_THREADS": "1"}
         if spool is not None:
-            environment["MLOPS_SPOOL"] = str(spool)
+            own["MLOPS_SPOOL"] = str(spool)
+        port = free_port()
         command = [sys.executable, "-m", "bentoml", "serve", str(path), "--host", "127.0.0.1", "--port", str(port)]
-        started = cls.spawn(command, environment, port, log)
-        started.wait_ready("/readyz", f"Bento {tag}", FAILURES)
-        return started
+        kept = {name: value for name, value in store.environment().items() if not name.startswith("MLOPS_")}
+        return cls.spawn(command, kept | own, port, log)
+
+    def wait_serving(self, tag: str) -> None:
+        """Wait until it is ready for requests.
+
+        Raises:
+            ServingError: It did not become ready, and was ended.
+        """
+        self.wait_ready("/readyz", f"Bento {tag}", FAILURES)

@@ -3,62 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import json
-import os
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from prefect.blocks.core import Block
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from prefect_mlops.blocks import envoy
 from prefect_mlops.blocks.about import DOCUMENTATION, LOGO
 from prefect_mlops.blocks.bentos import BentoStore
-from prefect_mlops.blocks.envoy import Served, envoy_binary, write_bootstrap, write_routes
-from prefect_mlops.blocks.serving import BentoProcess, ServingProcess, free_port
+from prefect_mlops.blocks.envoy import Counters
+from prefect_mlops.blocks.placements import Assignment, Occupied, Placements, changing, read_placements
+from prefect_mlops.blocks.serving import BentoProcess, ServingProcess, free_port, quiet_environment
 from prefect_mlops.blocks.settings import place
-from prefect_mlops.core.errors import NotFound, PortInUse
+from prefect_mlops.core.errors import MlopsError, NotFound, PortInUse, ServingError
 from prefect_mlops.core.names import Slot
 
 __all__ = ["Counters", "LocalTarget", "Occupied"]
 
 
-class Occupied(BaseModel):
-    """What runs in a slot."""
-
-    tag: str
-    version: int
-    process: ServingProcess
-
-
-class Counters(BaseModel):
-    """What a slot did since it was deployed.
-
-    Attributes:
-        requests: Requests that the gateway sent to it.
-        errors: Those that it failed, also where another slot answered in the end.
-    """
-
-    requests: int
-    errors: int
-
-
-class _ModelState(BaseModel):
-    slots: dict[str, Occupied] = {}
-    weights: dict[str, int] = {}
-
-
-class _State(BaseModel):
-    """All that the target knows, in one file."""
-
-    gateway: ServingProcess | None = None
-    admin_port: int = 0
-    models: dict[str, _ModelState] = {}
-
-
 class LocalTarget(Block):
-    """Serves models on this machine: `bentoml serve` processes behind one Envoy, which outlive the runs that start them.
+    """Serves models on this machine: `bentoml serve` processes behind one Envoy, all of which outlive a run.
 
     Example:
         Load a saved target and look at a model's traffic:
@@ -81,144 +48,237 @@ class LocalTarget(Block):
         """A model's address behind the gateway; requests go to `<url>/predict`."""
         return f"http://127.0.0.1:{self.port}/{model}"
 
-    def deploy(self, model: str, slot: Slot, store: BentoStore, tag: str, version: int, spool: Path | None) -> Occupied:
+    def deploy(
+        self, model: str, slot: Slot, store: BentoStore, tag: str, *, version: int, spool: Path | None
+    ) -> Occupied:
         """Serve a bento in a slot, without traffic; what ran there before is ended first.
 
+        Args:
+            model: The model's name.
+            slot: One that has no traffic.
+            store: Where the bento is.
+            tag: Which bento.
+            version: The registry version that it holds.
+            spool: Where predictions are logged; None for nowhere.
+
         Raises:
-            NotFound: The bento is not in the store.
+            NotFound: The bento is not in the store, or Envoy is not installed.
             PortInUse: The gateway's port is taken.
-            ServingError: It did not become ready; the other slot and all traffic are as they were.
+            ServingError: The slot has traffic, or the bento is damaged or does not become ready. The other slot and
+                all traffic are as they were.
         """
-        with self._changing() as state:
-            self._ensure_gateway(state)
-            served = state.models.setdefault(model, _ModelState())
-            if old := served.slots.pop(slot, None):
-                served.weights.pop(slot, None)
-                self._route(state)
-                old.process.stop()
-            log = self._folder() / "logs" / f"{model}-{slot}.log"
-            process = BentoProcess.start(store, tag, slot=slot, spool=spool, log=log)
-            occupied = Occupied(tag=tag, version=version, process=process)
-            served.slots[slot] = occupied
-            self._route(state)
-            return occupied
+        store.verified(tag)
+        wanted = Assignment(tag=tag, version=version, store=str(store.folder()), spool=spool)
+        with self._changing() as placements:
+            self._ensure_gateway(placements)
+            places = placements.of(model)
+            share, old = places.weights.get(slot), places.slots.get(slot)
+            if share and old and old.process.alive():
+                raise ServingError(
+                    f"Slot {slot} of {model} takes {share}% of the traffic and cannot be given another version",
+                    "Deploy into the other slot, or move the traffic first",
+                )
+            places.weights.pop(slot, None)
+            self._vacate(placements, model, slot)
+            self._launch(placements, model, slot, wanted)
+        return self._finish(model, slot)
 
-    def slots(self, model: str) -> dict[str, Occupied]:
+    def ensure(self, model: str | None = None) -> tuple[str, ...]:
+        """Start again what died, with the traffic it had.
+
+        Args:
+            model: Whose slots to look at; every model's when None.
+
+        Returns:
+            One sentence for each slot that cannot be started; it stays without a server.
+
+        Raises:
+            PortInUse: The gateway died and its port is taken.
+        """
+        with self._changing() as placements:
+            self._ensure_gateway(placements)
+            dead = [
+                (name, slot)
+                for name, places in placements.models.items()
+                for slot, occupied in places.slots.items()
+                if model in (None, name) and not occupied.process.alive()
+            ]
+        problems = []
+        for name, slot in dead:
+            try:
+                with self._changing() as placements:
+                    occupied = placements.of(name).slots.get(slot)
+                    if occupied is None or occupied.process.alive():
+                        continue
+                    occupied.process.stop()  # a worker may have outlived its supervisor
+                    self._launch(placements, name, slot, occupied)
+                self._finish(name, slot, keep=True)
+            except MlopsError as error:
+                problems.append(f"{name}-{slot}: {error}")
+        return tuple(problems)
+
+    def slots(self, model: str) -> dict[Slot, Occupied]:
         """What runs for a model, by slot; a process that died is not listed."""
-        found = self._read().models.get(model, _ModelState()).slots
-        return {slot: occupied for slot, occupied in found.items() if occupied.process.alive()}
+        found = read_placements(self._folder()).of(model).slots
+        return {slot: occupied for slot, occupied in found.items() if occupied.ready and occupied.process.alive()}
 
-    def weights(self, model: str) -> dict[str, int]:
+    def weights(self, model: str) -> dict[Slot, int]:
         """Percent of a model's traffic by slot; empty where nothing serves it."""
-        return dict(self._read().models.get(model, _ModelState()).weights)
+        return read_placements(self._folder()).of(model).weights
 
-    def set_weights(self, model: str, weights: Mapping[str, int]) -> None:
-        """Divide a model's traffic among its slots.
+    def trusted(self, model: str) -> Slot | None:
+        """The slot that last had all of a model's traffic: the champion's, also in the middle of a rollout."""
+        return read_placements(self._folder()).of(model).trusted
+
+    def set_weights(self, model: str, weights: Mapping[Slot, int]) -> None:
+        """Divide a model's traffic among its slots; it is live when this returns.
 
         Args:
             model: The model's name.
             weights: Percent by slot; they add up to 100.
 
         Raises:
-            NotFound: A slot with a weight is empty.
+            NotFound: A slot with a weight has no running version.
+            ServingError: The gateway does not take the change.
             ValueError: The weights do not add up to 100.
         """
         if sum(weights.values()) != 100 or min(weights.values()) < 0:
             raise ValueError(f"The weights {dict(weights)} must be percents that add up to 100.")
-        with self._changing() as state:
-            served = state.models.setdefault(model, _ModelState())
+        with self._changing() as placements:
+            self._ensure_gateway(placements)
+            places = placements.of(model)
             for slot, weight in weights.items():
-                if weight and slot not in served.slots:
-                    raise NotFound("version in slot", f"{model}-{slot}", "Deploy one into it before it gets traffic")
-            served.weights = {slot: weight for slot, weight in weights.items() if slot in served.slots}
-            self._ensure_gateway(state)
-            self._route(state)
+                occupied = places.slots.get(slot)
+                if weight and not (occupied and occupied.ready and occupied.process.alive()):
+                    raise NotFound("running version in slot", f"{model}-{slot}", "Deploy one before it gets traffic")
+            places.weights = {slot: weight for slot, weight in weights.items() if slot in places.slots}
+            places.trusted = next((slot for slot, weight in weights.items() if weight == 100), places.trusted)
+            self._tell(placements)
 
     def counters(self, model: str, slot: Slot) -> Counters:
-        """What the gateway has counted for a slot; zero where it saw nothing."""
-        import httpx
+        """What the gateway has counted for a slot since it started; it is started again if it died.
 
-        state = self._read()
-        name = f"{model}-{slot}"
-        answer = httpx.get(
-            f"http://127.0.0.1:{state.admin_port}/stats", params={"filter": f"^cluster\\.{name}\\.", "format": "json"}, timeout=5
-        )
-        found = {entry["name"].rpartition(".")[2]: entry.get("value", 0) for entry in answer.json()["stats"]}
-        requests = int(found.get("upstream_rq_total", 0))
-        failed = ("upstream_rq_5xx", "upstream_rq_retry", "upstream_cx_connect_fail", "upstream_rq_timeout")
-        return Counters(requests=requests, errors=sum(int(found.get(stat, 0)) for stat in failed))
+        Raises:
+            ServingError: The gateway does not answer.
+        """
+        with self._changing() as placements:
+            gateway = self._ensure_gateway(placements)
+        return envoy.read_counters(gateway.url, model, slot)
 
     def remove(self, model: str, slot: Slot) -> None:
         """Empty a slot; nothing happens when it is empty.
 
         Raises:
-            ValueError: The slot still has traffic.
+            ServingError: The slot still has traffic.
         """
-        with self._changing() as state:
-            served = state.models.get(model)
-            if served is None or slot not in served.slots:
-                return
-            if served.weights.get(slot):
-                raise ValueError(f"{model}-{slot} still takes {served.weights[slot]}% of the traffic; move that first.")
-            served.weights.pop(slot, None)
-            occupied = served.slots.pop(slot)
-            self._route(state)
-            occupied.process.stop()
+        with self._changing() as placements:
+            places = placements.of(model)
+            if places.weights.get(slot):
+                raise ServingError(
+                    f"Slot {slot} of {model} still takes {places.weights[slot]}% of the traffic", "Move it first"
+                )
+            places.weights.pop(slot, None)
+            self._vacate(placements, model, slot)
 
     def stop(self) -> None:
-        """End everything that this target started."""
-        with self._changing() as state:
-            for served in state.models.values():
-                for occupied in served.slots.values():
-                    occupied.process.stop()
-            if state.gateway:
-                state.gateway.stop()
-            state.gateway, state.models = None, {}
+        """End everything that this target started; nothing happens when nothing runs."""
+        with self._changing() as placements:
+            running = [occupied.process for places in placements.models.values() for occupied in places.slots.values()]
+            for process in filter(None, [placements.gateway, *running]):
+                process.stop()
+            placements.gateway, placements.models = None, {}
 
-    def _ensure_gateway(self, state: _State) -> None:
-        """Start Envoy when none of ours runs."""
-        if state.gateway and state.gateway.alive():
+    def _launch(self, placements: Placements, model: str, slot: Slot, wanted: Assignment) -> None:
+        """Start a server and write it down before it is ready: if we die now, whoever comes next finds and ends it."""
+        log = self._folder() / "logs" / f"{model}-{slot}.log"
+        store = BentoStore(home=wanted.store)
+        process = BentoProcess.launch(store, wanted.tag, slot=slot, spool=wanted.spool, log=log)
+        assigned = wanted.model_dump(include=set(Assignment.model_fields))
+        placements.of(model).slots[slot] = Occupied(**assigned, process=process)
+
+    def _finish(self, model: str, slot: Slot, *, keep: bool = False) -> Occupied:
+        """Wait outside of the lock until a launched server is ready, then tell the gateway."""
+        launched = read_placements(self._folder()).of(model).slots[slot]
+        failed = True
+        try:
+            launched.process.wait_serving(launched.tag)
+            failed = False
+        finally:
+            with self._changing() as placements:
+                slots = placements.of(model).slots
+                ours = slot in slots and slots[slot].process == launched.process
+                if ours and not failed:
+                    slots[slot] = launched.model_copy(update={"ready": True})
+                    self._tell(placements)
+                elif ours and not keep:
+                    del slots[slot]
+        if not ours:
+            launched.process.stop()
+            raise ServingError(f"Slot {slot} of {model} was given to another version meanwhile", "Run the flow again")
+        return slots[slot]
+
+    def _vacate(self, placements: Placements, model: str, slot: Slot) -> None:
+        occupied = placements.of(model).slots.pop(slot, None)
+        if occupied is None:
             return
-        folder = self._folder()
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", self.port))
-            except OSError as error:
-                raise PortInUse(self.port, "the gateway", "End that process, or set another `port` in the target block") from error
-        self._route(state)
-        state.admin_port = free_port()
-        bootstrap = write_bootstrap(folder, self.port, state.admin_port)
-        command = [envoy_binary(), "-c", str(bootstrap), "--use-dynamic-base-id", "--log-level", "warning"]
-        log = folder / "logs" / "envoy.log"
-        admin = ServingProcess.spawn(command, os.environ, state.admin_port, log)
-        admin.wait_ready("/ready", "The gateway")
-        state.gateway = admin
+        if placements.gateway and placements.gateway.alive():
+            self._tell(placements)
+        occupied.process.stop()
 
-    def _route(self, state: _State) -> None:
+    def _ensure_gateway(self, placements: Placements) -> ServingProcess:
+        """The running Envoy, started when none of ours runs."""
+        if placements.gateway and placements.gateway.alive():
+            return placements.gateway
+        if placements.gateway:
+            placements.gateway.stop()
+        self._require_port(patience_seconds=2.0 if placements.gateway else 0.0)
+        folder = self._folder()
+        self._write(placements)
+        admin_port = free_port()
+        bootstrap = envoy.write_bootstrap(folder, self.port, admin_port)
+        command = [envoy.envoy_binary(), "-c", str(bootstrap), "--use-dynamic-base-id", "--concurrency", "2"]
+        log = folder / "logs" / "envoy.log"
+        gateway = ServingProcess.spawn([*command, "--log-level", "warning"], quiet_environment(), admin_port, log)
+        gateway.wait_ready("/ready", "The gateway")
+        envoy.wait_live(gateway.url, placements.generation)
+        placements.gateway = gateway
+        return gateway
+
+    def _require_port(self, patience_seconds: float) -> None:
+        """The sockets of a killed gateway close a moment after it is gone, so then it is worth to wait."""
+        deadline = time.monotonic() + patience_seconds
+        while True:
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind(("127.0.0.1", self.port))
+                    return
+                except OSError as error:
+                    if time.monotonic() >= deadline:
+                        cure = "End that process, or set another `port` in the target block"
+                        raise PortInUse(self.port, "the gateway", cure) from error
+            time.sleep(0.05)
+
+    def _tell(self, placements: Placements) -> None:
+        """Write the gateway's files and wait until it acts on them."""
+        self._write(placements)
+        envoy.wait_live(self._ensure_gateway(placements).url, placements.generation)
+
+    def _write(self, placements: Placements) -> None:
+        placements.generation += 1
         served = {
-            model: Served({slot: occupied.process.port for slot, occupied in found.slots.items()}, found.weights)
-            for model, found in state.models.items()
+            model: envoy.Served(
+                {slot: occupied.process.port for slot, occupied in places.slots.items() if occupied.ready},
+                places.weights,
+            )
+            for model, places in placements.models.items()
         }
-        write_routes(self._folder(), served)
+        envoy.write_files(self._folder(), served, placements.generation)
 
     @contextlib.contextmanager
-    def _changing(self) -> Iterator[_State]:
-        """The state, under a lock; it is written back also when the change fails halfway."""
-        with (self._folder() / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            state = self._read()
-            try:
-                yield state
-            finally:
-                path = self._folder() / "state.json"
-                partial = path.with_suffix(".part")
-                partial.write_text(state.model_dump_json(indent=1))
-                partial.replace(path)
-
-    def _read(self) -> _State:
-        path = self._folder() / "state.json"
-        return _State.model_validate(json.loads(path.read_text())) if path.exists() else _State()
+    def _changing(self) -> Iterator[Placements]:
+        with changing(self._folder()) as placements:
+            yield placements
 
     def _folder(self) -> Path:
         folder = place(self.folder, "serving")

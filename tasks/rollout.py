@@ -72,12 +72,15 @@ def run_canary(spec: ModelSpec, target: LocalTarget, placed: Placed, share: int)
         share: Percent of the traffic.
 
     Returns:
-        `go on`, `roll back`, or `undecided` when too few requests came in the plan's time.
+        `go on`, `roll back`, or `undecided` when too few requests came in the plan's time; `go on` at once where no
+        champion runs.
     """
     plan = spec.rollout
     from prefect_mlops.blocks.targets import Counters
 
-    champion = placed.champion_slot or other_slot(placed.slot)
+    champion = placed.champion_slot
+    if champion is None:
+        return Step(outcome="go on", reason="No champion runs beside it that could take the other requests.")
     before = target.counters(spec.name, placed.slot)
     begun = time.monotonic()
     target.set_weights(spec.name, {placed.slot: share, champion: 100 - share})

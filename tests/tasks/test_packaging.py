@@ -85,7 +85,7 @@ def test_a_flipped_byte_of_the_model_is_found_before_anything_starts(store: Bent
     content[len(content) // 2] ^= 1
     model.write_bytes(content)
 
-    with pytest.raises(ServingError, match="damaged.*Run mlops-release again"):
+    with pytest.raises(ServingError, match=r"damaged.*Run mlops-release again"):
         stage_bento.fn(bento, store)
 
     assert build_bento.fn(spec, package, store) == bento

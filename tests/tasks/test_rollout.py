@@ -19,9 +19,8 @@ from prefect_mlops.tasks.packaging import Bento
 
 pytestmark = pytest.mark.process
 
-LINE = (
-    "prediction_id model version slot predicted_at key event_time prediction score probabilities latency_ms features"
-).split()
+WHO = ["prediction_id", "model", "version", "slot", "predicted_at", "key", "event_time"]
+LINE = [*WHO, "prediction", "score", "probabilities", "latency_ms", "features"]
 
 
 class Served(NamedTuple):
@@ -64,7 +63,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, toy_spec, toy_package) -> I
 
 
 @pytest.fixture
-def row(served: Served) -> dict[str, Any]:
+def row() -> dict[str, Any]:
     return {"x": 0.25, "model_year": 2001, "kind of thing": "car", "day": 2}
 
 
