@@ -1,0 +1,111 @@
+"""The words of the Makefile: what `make setup` says when it cannot, and that `make demo` closes the loop."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NEEDED = ("Makefile", "pyproject.toml", "requirements-dev.lock", "requirements-data.lock")
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """What `make setup` needs of a fresh clone."""
+    folder = tmp_path / "clone"
+    folder.mkdir()
+    for name in NEEDED:
+        shutil.copy(ROOT / name, folder)
+    shutil.copytree(ROOT / "scripts", folder / "scripts")
+    return folder
+
+
+def run(command: list[str], folder: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """A command, to its end, with what it said."""
+    return subprocess.run(command, cwd=folder, env=os.environ | env, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.process
+def test_setup_without_python_says_which_one_is_needed(clone: Path, tmp_path: Path) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("bash", "sh", "make", "dirname", "mkdir", "ln", "sha256sum", "cat", "cut", "df", "awk", "rm"):
+        found = shutil.which(name)
+        assert found, name
+        (tools / name).symlink_to(found)
+
+    done = run(["make", "setup", "SHELL=/bin/bash"], clone, {"PATH": str(tools)})
+
+    assert done.returncode != 0
+    assert "setup: Python 3.11 or newer is needed and none was found; install it" in done.stderr
+
+
+@pytest.mark.process
+def test_setup_without_a_network_says_what_to_do(clone: Path) -> None:
+    # An index that nobody answers for, and none of the wheels that may lie on this machine.
+    nowhere = {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": str(clone), "UV_OFFLINE": "1"}
+
+    done = run(["make", "setup"], clone, nowhere | {"PATH": os.environ["PATH"].partition(os.pathsep)[2]})
+
+    assert done.returncode != 0
+    assert "setup: the packages could not be installed" in done.stderr
+    assert "run `make setup` again" in done.stderr
+
+
+@pytest.mark.process
+def test_setup_on_a_full_disk_says_how_much_is_needed(clone: Path, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = f"mount -t tmpfs -o size=64m small '{small}' && cp -r '{clone}/.' '{small}' && cd '{small}' && make setup"
+    if subprocess.run(["unshare", "-rm", "true"], check=False).returncode:
+        pytest.skip("this machine lets nobody mount a small file system")
+
+    done = run(["unshare", "-rm", "bash", "-c", mounted], tmp_path, {})
+
+    assert done.returncode != 0
+    assert "GB are free in" in done.stderr
+    assert "the environment needs 4" in done.stderr
+
+
+@pytest.fixture
+def ports(free_port: Callable[[], int]) -> dict[str, str]:
+    """Ports of a demo that nobody else uses."""
+    return {f"DEMO_{name}_PORT": str(free_port()) for name in ("PREFECT", "MLFLOW", "GATEWAY")}
+
+
+def processes_of(folder: Path) -> Iterator[str]:
+    """The command lines of processes that have to do with a folder."""
+    for process in psutil.process_iter(["cmdline", "environ"]):
+        told = [*(process.info["cmdline"] or []), *(process.info["environ"] or {}).values()]
+        if process.pid != os.getpid() and any(str(folder) in text for text in told):
+            yield " ".join(process.info["cmdline"] or [])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_make_demo_closes_the_loop_and_leaves_no_process_behind(ports: dict[str, str]) -> None:
+    done = run(["make", "demo"], ROOT, ports)
+
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    for outcome in ("Quarantined", "Undecided", "Rejected", "Promoted"):
+        assert outcome.lower() in done.stdout.lower(), done.stdout
+    assert not list(processes_of(ROOT / ".demo"))
+
+
+@pytest.mark.process
+def test_a_demo_whose_port_is_taken_names_it_and_how_to_choose_another(ports: dict[str, str], tmp_path: Path) -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", int(ports["DEMO_PREFECT_PORT"])))
+        taken.listen()
+
+        done = run(["prefect-mlops", "demo"], tmp_path, ports)
+
+    assert done.returncode != 0
+    assert f"Port {ports['DEMO_PREFECT_PORT']}, wanted for the Prefect server, is in use" in done.stderr
+    assert "DEMO_PREFECT_PORT=" in done.stderr
