@@ -117,6 +117,17 @@ def test_preparing_twice_makes_everything_once(deployed: Deployed) -> None:
     assert {f"{model}-write" for model in MODELS} <= {limit["name"] for limit in limits if limit["limit"] == 1}
 
 
+def test_a_new_project_deploys_from_its_own_folder(deployed: Deployed, tmp_path: Path) -> None:
+    run([str(BIN / "prefect-mlops"), "new", "credit-risk"], deployed.env, tmp_path)
+    run([str(BIN / "prefect-mlops"), "check"], deployed.env, tmp_path)
+    run([str(BIN / "prefect"), "--no-prompt", "deploy", "--all"], deployed.env, tmp_path)
+
+    named = {"name": {"any_": ["credit-risk"]}}
+    assert len(api(deployed.url, "deployments/filter", deployments=named)) == 6
+    for deployment in api(deployed.url, "deployments/filter", deployments=named):
+        httpx.delete(f"{deployed.url}/deployments/{deployment['id']}")
+
+
 @pytest.mark.usefixtures("prefect_api", "deployed")
 def test_the_blocks_of_the_environment_are_saved() -> None:
     assert Places.load("default").source.folder.endswith("landing")
