@@ -12,6 +12,7 @@ import pytest
 from prefect_mlops.blocks import BentoStore, LocalTarget, PredictionLog
 from prefect_mlops.blocks.serving import free_port
 from prefect_mlops.core.errors import ServingError
+from prefect_mlops.core.predictions import parse_predictions
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.core.trainers import FittedModel
 from prefect_mlops.tasks import build_bento, deploy_bento, finish_rollout, run_canary, undo_rollout
@@ -145,6 +146,18 @@ def test_every_answered_row_becomes_one_line_of_the_log(served: Served, row: dic
     assert json.loads(lines[0]["probabilities"])[1] == lines[0]["score"] == said[0]["score"]
     assert json.loads(lines[1]["features"]) == {**row, "x": None}
     assert lines[0]["latency_ms"] > 0
+    assert parse_predictions(json.dumps(line).encode() for line in lines)[1] == []
+
+
+def test_health_and_metrics_are_there(served: Served) -> None:
+    url = served.target.url(served.spec.name)
+
+    statuses = [httpx.get(f"{url}/{path}", trust_env=False).status_code for path in ("livez", "readyz")]
+    metrics = httpx.get(f"{url}/metrics", trust_env=False).text
+
+    assert statuses == [200, 200]
+    assert "mlops_predictions_dropped_total 0.0" in metrics
+    assert 'endpoint="/predict",http_response_code="200"' in metrics
 
 
 def test_a_good_canary_goes_on_and_a_repeated_deployment_finds_it_where_it_is(
