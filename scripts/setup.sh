@@ -32,8 +32,9 @@ python_311() {
 }
 
 locks_digest() {
-    # The folder is part of it: an environment that was moved or copied is made anew.
-    { pwd; cat requirements-dev.lock requirements-data.lock pyproject.toml scripts/setup.sh; } | sha256sum | cut -d ' ' -f 1
+    # The folder is part of it: an environment that was moved or copied is made anew. The tools' own sections are not.
+    { pwd; cat requirements-dev.lock requirements-data.lock scripts/setup.sh; sed '/^\[tool\.ruff\]/,$d' pyproject.toml; } |
+        sha256sum | cut -d ' ' -f 1
 }
 
 digest=$(locks_digest)
@@ -69,8 +70,8 @@ fi
 echo "setup: installing what requirements-dev.lock names (the first time this takes some minutes)"
 export VIRTUAL_ENV="$PWD/.venv" UV_COMPILE_BYTECODE=1
 uv() { .venv/bin/uv --quiet "$@" || stop "$offline"; }
-uv pip sync --require-hashes requirements-dev.lock
-uv pip install --no-deps --no-build-isolation --require-hashes -r requirements-data.lock
+[[ -d $(echo .venv/lib/python3*/site-packages/setuptools) ]] || uv pip sync --require-hashes requirements-dev.lock
+uv pip sync --no-build-isolation --require-hashes requirements-dev.lock requirements-data.lock
 uv pip install --no-deps --no-build-isolation --editable .
 
 echo "$digest" >"$stamp"

@@ -149,6 +149,7 @@ def test_a_type_from_elsewhere_is_not_trusted() -> None:
         trusted_types(model)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("estimator", CLASSIFIERS[1:3])
 def test_two_processes_fit_the_same_model(estimator: str) -> None:
     code = (
