@@ -28,8 +28,8 @@ BOOT_SECONDS = 90.0
 GRACE_SECONDS = 8.0
 FAILURES = (b"Application startup failed", b"Traceback (most recent call last)")
 MARK = "MLOPS_PROCESS"
-CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
-"""Handles of what this very process started, so that what ends is reaped and nothing warns of what goes on."""
+ORPHAN = '"$@" >"$0" 2>&1 </dev/null & echo $!'
+"""Runs its arguments in the background, says their process id and leaves; `$0` is the log."""
 
 
 def free_port() -> int:
@@ -70,29 +70,29 @@ class ServingProcess(Frozen):
 
     @classmethod
     def spawn(cls, command: Sequence[str], environment: Mapping[str, str], port: int, log: Path) -> Self:
-        """Start a command in a session of its own."""
+        """Start a command in a session of its own, as nobody's child.
+
+        Envoy ends itself when its parent ends, so a shell starts the command in the background and leaves first.
+        """
         import psutil
 
         mark = uuid.uuid4().hex
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("wb") as output:
-            child = subprocess.Popen(
-                command,
-                env={**environment, MARK: mark},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        CHILDREN[child.pid] = child
-        return cls(pid=child.pid, created=psutil.Process(child.pid).create_time(), mark=mark, port=port, log=log)
+        launched = subprocess.run(
+            ["sh", "-c", ORPHAN, str(log), *command],
+            env={**environment, MARK: mark},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            start_new_session=True,
+            check=True,
+        )
+        pid = int(launched.stdout)
+        return cls(pid=pid, created=psutil.Process(pid).create_time(), mark=mark, port=port, log=log)
 
     def alive(self) -> bool:
         """Whether it still runs."""
         import psutil
 
-        if self.pid in CHILDREN and CHILDREN[self.pid].poll() is not None:
-            del CHILDREN[self.pid]
         try:
             process = psutil.Process(self.pid)
             return process.create_time() == self.created and process.status() != psutil.STATUS_ZOMBIE

@@ -40,6 +40,7 @@ class Contract(Frozen):
         fields: The features, in the order in which the pipeline takes them.
         key: Columns that name a row; a request may carry them for the prediction log.
         time: The column that says when a row happened, likewise.
+        personal: Columns that the prediction log leaves out.
         trusted: Types that the model file may hold beyond those that skops itself trusts.
         runtime: What reads the model file.
     """
@@ -52,6 +53,7 @@ class Contract(Frozen):
     fields: Annotated[tuple[ServedField, ...], Field(min_length=1)]
     key: tuple[str, ...]
     time: str | None = None
+    personal: tuple[str, ...] = ()
     trusted: tuple[str, ...] = ()
     runtime: Literal["skops"] = "skops"
 
@@ -79,5 +81,6 @@ def contract_of(
         ),
         key=spec.data.key,
         time=spec.data.time,
+        personal=spec.data.personal,
         trusted=tuple(trusted),
     )

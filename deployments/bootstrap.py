@@ -27,7 +27,12 @@ __all__ = ["bootstrap"]
 DEAD_RUNS = "mlops-crashed-when-heartbeat-stops"
 BEATS = 3
 DEFAULT_BEAT_SECONDS = 180
-ENDS = ("Completed", "Failed", "Cancelled", "Crashed")
+ENDS = (
+    *("Completed", "Failed", "Cancelled", "Crashed", "TimedOut"),
+    *("Accepted", "Rejected", "Undecided", "Promoted", "RolledBack", "Outdated", "Refused"),
+    *("Healthy", "Degraded", "Drifted", "Unknown", "Unserved", "NotDue", "Told"),
+)
+"""The names of end states: Prefect's own, and those of our flows, which it announces under these names."""
 
 
 def bootstrap(specs: "Iterable[ModelSpec]", home: Path, environment: str = "default", pool: str = "local") -> list[str]:

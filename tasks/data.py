@@ -97,7 +97,7 @@ def accept_labels(
     known = labels.loc[labels[spec.target.column].notna(), columns].reset_index(drop=True)
     if known.empty:
         raise DataError(f"Batch {batch!r} holds no label in {spec.target.column!r}", "Send labels once they are known")
-    known[spec.target.column] = known[spec.target.column].convert_dtypes()
+    known[spec.target.column] = known[spec.target.column].infer_objects()
     _require_keys(known, spec.data.key, batch)
     return tables.append(f"{spec.name}-labels", known.assign(**{LABELLED_AT: pd.Timestamp(as_of)}), batch)
 

@@ -194,7 +194,7 @@ class Service:
             "score": said.score,
             "probabilities": json.dumps(list(said.probabilities.values())) if said.probabilities else None,
             "latency_ms": latency_ms,
-            "features": json.dumps({name: row[name] for name in FEATURES}),
+            "features": json.dumps({name: row[name] for name in FEATURES if name not in CONTRACT["personal"]}),
         }
 
 
