@@ -5,7 +5,7 @@ MONTHS ?= 5
 KEEP ?=
 PYTEST := $(BIN)/python -m pytest
 # Files and folders that hold Python; `terraform/` and `docs/` hold none.
-SOURCES := core blocks tasks flows deployments tests benchmarks
+SOURCES := core blocks tasks flows deployments tests $(wildcard benchmarks)
 FLOORS := core blocks tasks flows deployments
 
 # Without bytecode every run of a flow takes two to three times as long (TRAPS.md, "Start-up").
