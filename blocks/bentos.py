@@ -51,7 +51,8 @@ class BentoStore(Block):
         ```python
         from prefect_mlops.blocks import BentoStore
 
-        path = BentoStore.load("default").path("flights-late:0f3a92c1d4e5")
+        store = BentoStore.load("BLOCK_NAME")
+        path = store.path("flights-late:0f3a92c1d4e5")
         ```
     """
 

@@ -32,7 +32,8 @@ class LocalTarget(Block):
         ```python
         from prefect_mlops.blocks import LocalTarget
 
-        weights = LocalTarget.load("default").weights("flights-late")
+        target = LocalTarget.load("BLOCK_NAME")
+        weights = target.weights("flights-late")
         ```
     """
 
