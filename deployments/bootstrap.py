@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["bootstrap"]
 
-DEAD_RUNS = "mlops-crashed-when-heartbeat-stops"
+DEAD_RUNS = "operations-crash-when-heartbeat-stops"
 BEATS = 3
 DEFAULT_BEAT_SECONDS = 180
 ENDS = (

@@ -33,6 +33,8 @@ EVENT_VERSIONS = {
     "labels_version": "{{ event.payload.labels_version }}",
 }
 ALERT = "operations-alert-when-automation-action-failed"
+NOT_STANDING = "!operations-*"
+"""The alert would tell of itself for ever; the crash watch may ask to end a run that has just ended."""
 DEFAULT_POOL = "local"
 TEMPLATE = re.compile(r"\{\{.*\}\}|__prefect_kind")
 ONCE_A_WHILE = ["prefect.resource.id"]
@@ -209,7 +211,7 @@ def _alert(pool: str) -> dict[str, Any]:
                 "type": "event",
                 "name": ALERT,
                 "enabled": True,
-                "match": {"prefect.resource.id": "prefect.automation.*", "prefect.resource.name": f"!{ALERT}"},
+                "match": {"prefect.resource.id": "prefect.automation.*", "prefect.resource.name": NOT_STANDING},
                 "expect": ["prefect.automation.action.failed"],
                 "for_each": ["prefect.resource.id"],
                 "posture": "Reactive",

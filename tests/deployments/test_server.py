@@ -105,7 +105,7 @@ def test_each_trigger_is_one_automation_beside_the_standing_one(deployed: Deploy
     found = sorted(automation["name"] for automation in api(deployed.url, "automations/filter", limit=200))
 
     named = [trigger["name"] for deployment in _ours() for trigger in deployment["triggers"]]
-    assert found == sorted([*named, "mlops-crashed-when-heartbeat-stops"])
+    assert found == sorted([*named, "operations-crash-when-heartbeat-stops"])
 
 
 def test_preparing_twice_makes_everything_once(deployed: Deployed) -> None:
