@@ -25,6 +25,8 @@ os.environ.update(
         "DO_NOT_TRACK": "1",
         "GX_ANALYTICS_ENABLED": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        # Small fits wait for their threads longer than they compute.
+        "OMP_NUM_THREADS": "1",
         "PREFECT_HOME": str(_ROOT / "prefect"),
         "PREFECT_INTEGRATIONS_MLOPS_HOME": str(_ROOT / "mlops"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

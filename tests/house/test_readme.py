@@ -74,5 +74,14 @@ def test_every_other_command_of_the_readme_is_run_by_a_test() -> None:
 
 def _is_run(command: str, tests: str) -> bool:
     """Whether the program and its first word stand in a test, as one text or as a list of arguments."""
-    words = [word for word in command.split()[:3] if "=" not in word and not word.startswith("-")]
-    return command in tests or re.search(r"\W{1,6}".join(map(re.escape, words)), tests) is not None
+    if command.startswith("make "):
+        command = _recipe(command.split()[1])
+    words = [word for word in command.split()[:2] if not word.startswith("-")]
+    return re.search(r"\W{1,6}".join(map(re.escape, words)), tests) is not None
+
+
+def _recipe(word: str) -> str:
+    """The last command behind a word of the Makefile, without the folder of its program."""
+    found = re.search(rf"^{word}:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert found, word
+    return found[1].splitlines()[-1].strip().removeprefix("@").removeprefix("$(BIN)/")

@@ -1,12 +1,11 @@
-"""The words of the Makefile: what `make setup` says when it cannot, and that `make demo` closes the loop."""
+"""The words of the Makefile: what `make setup` says when it cannot, and that none is undescribed."""
 
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -73,41 +72,10 @@ def test_setup_on_a_full_disk_says_how_much_is_needed(clone: Path, tmp_path: Pat
     assert "the environment needs 4" in done.stderr
 
 
-@pytest.fixture
-def ports(free_port: Callable[[], int]) -> dict[str, str]:
-    """Ports of a demo that nobody else uses."""
-    return {f"DEMO_{name}_PORT": str(free_port()) for name in ("PREFECT", "MLFLOW", "GATEWAY")}
+def test_every_word_says_what_it_does() -> None:
+    text = (ROOT / "Makefile").read_text()
+    (phony,) = re.findall(r"^\.PHONY: (.+)$", text, re.MULTILINE)
 
+    described = set(re.findall(r"^([a-z-]+):.*## \S", text, re.MULTILINE))
 
-def processes_of(folder: Path) -> Iterator[str]:
-    """The command lines of processes that have to do with a folder."""
-    for process in psutil.process_iter(["cmdline", "environ"]):
-        told = [*(process.info["cmdline"] or []), *(process.info["environ"] or {}).values()]
-        if process.pid != os.getpid() and any(str(folder) in text for text in told):
-            yield " ".join(process.info["cmdline"] or [])
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_make_demo_closes_the_loop_and_leaves_no_process_behind(ports: dict[str, str]) -> None:
-    done = run(["make", "demo"], ROOT, ports)
-
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    for outcome in ("Quarantined", "Undecided", "Rejected", "Promoted"):
-        assert outcome.lower() in done.stdout.lower(), done.stdout
-    assert not list(processes_of(ROOT / ".demo"))
-
-
-@pytest.mark.process
-def test_a_demo_whose_port_is_taken_names_it_and_how_to_choose_another(ports: dict[str, str], tmp_path: Path) -> None:
-    import socket
-
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", int(ports["DEMO_PREFECT_PORT"])))
-        taken.listen()
-
-        done = run(["prefect-mlops", "demo"], tmp_path, ports)
-
-    assert done.returncode != 0
-    assert f"Port {ports['DEMO_PREFECT_PORT']}, wanted for the Prefect server, is in use" in done.stderr
-    assert "DEMO_PREFECT_PORT=" in done.stderr
+    assert set(phony.split()) == described == set(re.findall(r"^([a-z-]+):", text, re.MULTILINE))
