@@ -202,7 +202,11 @@ class DeltaTables(Block):
                 _require_types(rows, table)
             described = _describe(table, rows, time).model_dump_json()
             metadata = {"mlops.batch": next(iter(transactions)), DESCRIPTION: described}
-            done = CommitProperties(custom_metadata=metadata, app_transactions=app_transactions, max_commit_retries=100)
+            # A first commit that lost its race must fail: retried, it would become the second one, unchecked.
+            retries = 0 if there is None else 100
+            done = CommitProperties(
+                custom_metadata=metadata, app_transactions=app_transactions, max_commit_retries=retries
+            )
             try:
                 if there is None:
                     write_deltalake(

@@ -6,7 +6,6 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from prefect_mlops.blocks import Places
 from prefect_mlops.core.events import Event
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.tasks import (
@@ -14,6 +13,7 @@ from prefect_mlops.tasks import (
     accept_rows,
     announce,
     load_batch,
+    load_places,
     load_suite,
     pin_versions,
     publish_validation,
@@ -37,7 +37,7 @@ def ingest(spec: ModelSpec, batch: str, environment: str = "default", as_of: dat
         as_of: The time the batch belongs to; the run's scheduled time by default.
     """
     moment = time_of_run(as_of)
-    places = Places.load(environment)
+    places = load_places(environment)
     rows = load_batch(places.source, batch)
 
     if batch.startswith("labels-"):

@@ -6,7 +6,6 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from prefect_mlops.blocks import Places
 from prefect_mlops.core.events import Event
 from prefect_mlops.core.monitors import worst_state
 from prefect_mlops.core.spec import ModelSpec
@@ -14,6 +13,7 @@ from prefect_mlops.tasks import (
     announce,
     collect_predictions,
     judge_health,
+    load_places,
     load_recent_rows,
     observe_model,
     pin_versions,
@@ -46,7 +46,7 @@ def monitor(
         labels_version: Version of the labels; the newest when -1.
     """
     moment = time_of_run(as_of)
-    places = Places.load(environment)
+    places = load_places(environment)
     versions = pin_versions(places.tables, spec, data_version, labels_version)
     champion = read_champion(places.tracking, spec)
     known = versions._asdict()

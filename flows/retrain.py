@@ -6,10 +6,9 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from prefect_mlops.blocks import Places
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.flows.train import train
-from prefect_mlops.tasks import check_due, load_labelled_rows, pin_versions, read_champion, time_of_run
+from prefect_mlops.tasks import check_due, load_labelled_rows, load_places, pin_versions, read_champion, time_of_run
 
 __all__ = ["retrain"]
 
@@ -34,7 +33,7 @@ def retrain(
         reason: Why somebody asks, for people.
     """
     moment = time_of_run(as_of)
-    places = Places.load(environment)
+    places = load_places(environment)
     versions = pin_versions(places.tables, spec, data_version, labels_version)
     champion = read_champion(places.tracking, spec)
     labelled = load_labelled_rows(places.tables, spec, moment, versions)

@@ -6,7 +6,6 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from prefect_mlops.blocks import Places
 from prefect_mlops.core.events import Event
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.tasks import (
@@ -16,6 +15,7 @@ from prefect_mlops.tasks import (
     deploy_bento,
     fetch_package,
     finish_rollout,
+    load_places,
     one_writer,
     promote_version,
     publish_rollout,
@@ -44,7 +44,7 @@ def rollback(
         as_of: The time that the rollback belongs to; the run's scheduled time by default.
     """
     moment = time_of_run(as_of)
-    places = Places.load(environment)
+    places = load_places(environment)
     with one_writer(spec.name):
         wanted = choose_rollback(places.ledger, places.tracking, spec, version)
         if wanted.version is None:

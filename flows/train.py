@@ -6,7 +6,6 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from prefect_mlops.blocks import Places
 from prefect_mlops.core.events import Event
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.tasks import (
@@ -15,6 +14,7 @@ from prefect_mlops.tasks import (
     judge_candidate,
     load_champion,
     load_labelled_rows,
+    load_places,
     log_candidate,
     one_writer,
     pin_versions,
@@ -58,7 +58,7 @@ def train(
         labels_version: Version of the labels; the newest when -1.
     """
     moment = time_of_run(as_of)
-    places = Places.load(environment)
+    places = load_places(environment)
     with one_writer(spec.name):
         versions = pin_versions(places.tables, spec, data_version, labels_version)
         champion = read_champion(places.tracking, spec)

@@ -24,7 +24,7 @@ from prefect_mlops.tasks.publishing import (
 )
 from prefect_mlops.tasks.registry import fetch_package, load_champion, log_candidate, promote_version, read_champion
 from prefect_mlops.tasks.rollout import choose_rollback, deploy_bento, finish_rollout, run_canary, undo_rollout
-from prefect_mlops.tasks.runs import one_writer, run_key, run_logger, run_name, time_of_run
+from prefect_mlops.tasks.runs import load_places, one_writer, run_key, run_logger, run_name, time_of_run
 from prefect_mlops.tasks.training import profile_candidate, split_rows, train_candidate
 from prefect_mlops.tasks.validation import load_suite, validate_data
 
@@ -45,6 +45,7 @@ __all__ = [
     "load_batch",
     "load_champion",
     "load_labelled_rows",
+    "load_places",
     "load_recent_rows",
     "load_suite",
     "log_candidate",

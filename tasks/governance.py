@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from prefect import task
 
-from prefect_mlops.blocks.settings import MlopsSettings
 from prefect_mlops.core.parts import Frozen
 from prefect_mlops.core.retraining import Due, Situation, judge_due
 from prefect_mlops.core.spec import ModelSpec
@@ -148,6 +147,8 @@ def render_model_card(ledger: Ledger, spec: ModelSpec) -> str:
 
 def _commit() -> str:
     """The commit of the code that runs: from the settings, else from git; empty where neither knows."""
+    from prefect_mlops.blocks.settings import MlopsSettings
+
     named = MlopsSettings().commit
     if named:
         return named

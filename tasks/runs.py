@@ -1,4 +1,4 @@
-"""What a step may ask about the run it belongs to: its logger, its time, its name, and its model's lock."""
+"""What a step may ask about the run it belongs to: its places, logger, time, name, and its model's lock."""
 
 from __future__ import annotations
 
@@ -7,18 +7,32 @@ import logging
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from prefect import runtime
 from prefect.exceptions import MissingContextError
 from prefect.logging import get_run_logger
 
-from prefect_mlops.blocks.settings import MlopsSettings
 from prefect_mlops.core.errors import DataError
 from prefect_mlops.core.names import write_limit
 
-__all__ = ["one_writer", "run_key", "run_logger", "run_name", "time_of_run"]
+if TYPE_CHECKING:
+    from prefect_mlops.blocks import Places
+
+__all__ = ["load_places", "one_writer", "run_key", "run_logger", "run_name", "time_of_run"]
 
 WAIT_SECONDS = 1800
+
+
+def load_places(environment: str) -> Places:
+    """The blocks of an environment; the classes are imported here, so that importing a flow stays cheap.
+
+    Raises:
+        NotFound: One of the block documents does not exist.
+    """
+    from prefect_mlops.blocks import Places
+
+    return Places.load(environment)
 
 
 def run_logger() -> logging.Logger | logging.LoggerAdapter[logging.Logger]:
@@ -50,6 +64,8 @@ def time_of_run(as_of: datetime | None) -> datetime:
 
 def run_name() -> str:
     """Who did it, for the ledger: the flow run's name, or the actor of the settings outside of one."""
+    from prefect_mlops.blocks.settings import MlopsSettings
+
     return str(runtime.flow_run.name or MlopsSettings().actor)
 
 
