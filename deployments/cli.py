@@ -134,6 +134,10 @@ def demo(
     gateway_port: Annotated[int, typer.Option(envvar="DEMO_GATEWAY_PORT")] = 8780,
 ) -> None:
     """Close the whole loop on real flights, on this machine."""
+    from prefect_mlops.deployments.demo.servers import enter_environment
+
+    # Prefect reads its settings from the environment when it is first imported.
+    enter_environment(folder.absolute(), prefect_port)
     from prefect_mlops.deployments.demo.run import Ports, run_demo
 
     try:

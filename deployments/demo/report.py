@@ -34,10 +34,8 @@ def table_of(stages: Sequence[Stage]) -> str:
         f"{s.what[:width]:<{width}} {s.outcome:<11} {s.waited_seconds:7.1f} {s.ran_seconds:7.1f} {s.cpu_seconds:7.1f}"
         for s in stages
     ]
-    sums = [sum(column) for column in zip(*(stage[2:] for stage in stages), strict=True)]
-    return "\n".join(
-        [*lines, rule, f"{'all, in seconds':<{width}} {'':<11} {sums[0]:7.1f} {sums[1]:7.1f} {sums[2]:7.1f}"]
-    )
+    waited, ran, cpu = (sum(getattr(stage, name) for stage in stages) for name in Stage._fields[2:])
+    return "\n".join([*lines, rule, f"{'all, in seconds':<{width}} {'':<11} {waited:7.1f} {ran:7.1f} {cpu:7.1f}"])
 
 
 def write_results(folder: Path, last_month: int, setup_seconds: float, seconds: float, stages: Sequence[Stage]) -> Path:

@@ -19,7 +19,6 @@ from prefect_mlops.deployments.demo.report import Stage, table_of, write_results
 from prefect_mlops.deployments.demo.servers import (
     BIN,
     Process,
-    demo_environment,
     require_disk,
     require_port,
     run_command,
@@ -62,9 +61,7 @@ def run_demo(last_month: int, keep: bool, folder: Path, ports: Ports, results: P
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "logs").mkdir(parents=True)
     require_disk(folder, gigabytes=2)
-    environment = demo_environment(folder, ports.prefect)
-    os.environ.clear()
-    os.environ.update(environment)
+    environment = dict(os.environ)
     signal.signal(signal.SIGTERM, _interrupt)
 
     begun = time.monotonic()

@@ -17,7 +17,7 @@ import psutil
 
 from prefect_mlops.core.errors import DataError, PortInUse, ServingError
 
-__all__ = ["Process", "demo_environment", "require_disk", "require_port", "run_command", "start_server"]
+__all__ = ["Process", "enter_environment", "require_disk", "require_port", "run_command", "start_server"]
 
 BIN = Path(sys.executable).parent
 
@@ -143,11 +143,17 @@ def require_disk(folder: Path, gigabytes: float) -> None:
         )
 
 
-def demo_environment(folder: Path, prefect_port: int) -> dict[str, str]:
-    """The environment of everything in a demo: its own Prefect home, database and places, nobody else's."""
+def enter_environment(folder: Path, prefect_port: int) -> None:
+    """Make this process, and all that it starts, see a demo's own Prefect home, database and places, nobody else's.
+
+    Args:
+        folder: Everything of the demo lies in it.
+        prefect_port: The port of its Prefect server.
+    """
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT_", "MLFLOW_", "BENTOML_"))}
     kept.pop("PYTHONDONTWRITEBYTECODE", None)
-    return {
+    os.environ.clear()
+    os.environ |= {
         **kept,
         "PATH": f"{BIN}{os.pathsep}{kept.get('PATH', '')}",
         "PREFECT_HOME": str(folder / "prefect"),
