@@ -1,5 +1,6 @@
 """Markdown that people read in the Prefect UI: validation, decision, health and rollout."""
 
+import math
 from collections.abc import Iterable, Sequence
 
 from prefect_mlops.core.evidence import Decision, Evidence, Subject, Verdict
@@ -51,9 +52,10 @@ def validation_report(spec: ModelSpec, batch: str, report: ValidationReport) -> 
 def decision_report(spec: ModelSpec, evidence: Evidence, decision: Decision, links: dict[str, str]) -> str:
     """The decision with its reasons, the verdict of every gate, and every metric of every model."""
     gates = table(
-        ["", "gate", "metric", "value", "bound", "low", "high", "rows", "shows from", "why"],
+        ["", "gate", "metric", "value", "bound", "low", "high", "rows", "shows from"],
         [_verdict_row(verdict) for verdict in decision.verdicts],
     )
+    reasons = "\n".join(f"- **{verdict.gate}** ({verdict.outcome}): {verdict.reason}" for verdict in decision.verdicts)
     metrics = dict.fromkeys(measurement.metric for measurement in evidence.measurements)
     found = {(m.metric, m.subject): m for m in evidence.measurements}
     advantages = {(c.metric, c.against): c for c in evidence.comparisons}
@@ -62,16 +64,16 @@ def decision_report(spec: ModelSpec, evidence: Evidence, decision: Decision, lin
         cells = [metric]
         for subject in SUBJECTS:
             value = found.get((metric, subject))
-            cells.append(f"{value.value:.4f} ± {value.standard_error:.4f}" if value else "")
+            cells.append(_with_error(value.value, value.standard_error) if value else "")
         gain = advantages.get((metric, "champion"))
-        cells.append(f"{gain.advantage:+.4f} ± {gain.standard_error:.4f}" if gain else "")
+        cells.append(_with_error(gain.advantage, gain.standard_error, "+") if gain else "")
         rows.append(cells)
     measured = table(["metric", "candidate", "champion", "baseline", "advantage over champion"], rows)
     against = f"champion version {evidence.champion_version}" if evidence.champion_version else "no champion"
     return (
         f"# {spec.name}: {decision.outcome}\n\n{decision.summary}\n\n"
         f"Judged on {evidence.judged_on}, against {against}. {_links(links)}\n\n"
-        f"## Gates\n\n{gates}\n\n## Metrics (± one standard error)\n\n{measured}\n\n"
+        f"## Gates\n\n{gates}\n\n{reasons}\n\n## Metrics (± one standard error)\n\n{measured}\n\n"
         f"The decision serves: {spec.purpose.decision}\n"
     )
 
@@ -105,7 +107,11 @@ def _verdict_row(verdict: Verdict) -> tuple[object, ...]:
     shown = ["" if number is None else f"{number:.4g}" for number in numbers]
     detectable = "" if verdict.minimum_detectable is None else f"{verdict.minimum_detectable:.3g}"
     mark = MARKS[verdict.outcome]
-    return (mark, verdict.gate, verdict.metric, *shown, f"{verdict.rows:,}", detectable, verdict.reason)
+    return (mark, verdict.gate, verdict.metric, *shown, f"{verdict.rows:,}", detectable)
+
+
+def _with_error(value: float, standard_error: float, sign: str = "") -> str:
+    return f"{value:{sign}.4f} ± {standard_error:.4f}" if math.isfinite(value) else "not applicable"
 
 
 def _links(links: dict[str, str]) -> str:

@@ -164,9 +164,18 @@ def enter_environment(folder: Path, prefect_port: int) -> None:
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
         "PREFECT_LOGGING_TO_API_BATCH_INTERVAL": "1",
         "PREFECT_INTEGRATIONS_MLOPS_HOME": str(folder / "home"),
+        "PREFECT_INTEGRATIONS_MLOPS_COMMIT": _commit(),
         "GX_ANALYTICS_ENABLED": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "BENTOML_DO_NOT_TRACK": "true",
         "OMP_NUM_THREADS": "2",
     }
+
+
+def _commit() -> str:
+    """The commit that is checked out here; workers run elsewhere and could not ask git. Empty outside of a clone."""
+    with contextlib.suppress(OSError):
+        asked = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+        return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+    return ""
