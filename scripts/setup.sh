@@ -70,7 +70,8 @@ fi
 echo "setup: installing what requirements-dev.lock names (the first time this takes some minutes)"
 export VIRTUAL_ENV="$PWD/.venv" UV_COMPILE_BYTECODE=1
 uv() { .venv/bin/uv --quiet "$@" || stop "$offline"; }
-[[ -d $(echo .venv/lib/python3*/site-packages/setuptools) ]] || uv pip sync --require-hashes requirements-dev.lock
+# The data sets are built from source with the lock's own setuptools, which must be there before them.
+uv pip sync --require-hashes requirements-dev.lock
 uv pip sync --no-build-isolation --require-hashes requirements-dev.lock requirements-data.lock
 uv pip install --no-deps --no-build-isolation --editable .
 
