@@ -6,9 +6,9 @@ anyone's. Unknown keys are refused. Nothing here says where things are (blocks) 
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from prefect_mlops.core.gates import (
     AtLeast,
@@ -25,6 +25,7 @@ from prefect_mlops.core.plugins import CustomPart, resolve_part
 from prefect_mlops.core.rollout import RolloutPlan
 from prefect_mlops.core.splits import ByKey, ByTime
 from prefect_mlops.core.trainers import SklearnTrainer, Trainer
+from prefect_mlops.core.validation import Action
 
 __all__ = ["Expectation", "ModelSpec", "Suite"]
 
@@ -78,6 +79,9 @@ class Data(Frozen):
         Literal["with-rows", "later"], Field(description="Whether labels come in the rows, or later by key.")
     ] = "with-rows"
     personal: Annotated[tuple[str, ...], Field(description="Columns never printed anywhere.")] = ()
+    ahead_days: Annotated[
+        float, Field(ge=0, description="How far after its batch a row's time may lie; rows beyond are quarantined.")
+    ] = 0.0
     recent_days: Annotated[int, Field(gt=0, description="Length of the window that monitors look at.")] = 30
     history_days: Annotated[
         int | None, Field(gt=0, description="Length of the window that a training learns from; all when absent.")
@@ -110,11 +114,19 @@ class Expectation(Frozen):
     type: Annotated[str, Field(pattern=r"^expect_[a-z_0-9]+$", description="GX's name of it.")]
     kwargs: Annotated[dict[str, Any], Field(default_factory=dict, description="GX's arguments.")]
     meta: Annotated[
-        dict[str, Any], Field(default_factory=dict, description="`action` says what a failure does: block or warn.")
+        dict[str, Any],
+        Field(default_factory=dict, description="`action` says what a failure does: block, quarantine or warn."),
     ]
     severity: Annotated[
         Literal["critical", "warning", "info"], Field(description="GX's word; without an action, critical blocks.")
     ] = "critical"
+
+    @field_validator("meta")
+    @classmethod
+    def _knows_the_action(cls, meta: dict[str, Any]) -> dict[str, Any]:
+        if meta.get("action", "block") not in get_args(Action):
+            raise ValueError(f"action must be {', '.join(get_args(Action))}, found {meta['action']!r}")
+        return meta
 
 
 class Suite(Frozen):
@@ -122,6 +134,7 @@ class Suite(Frozen):
 
     stored: Annotated[str | None, Field(description="A suite of the suite store, instead of expectations.")] = None
     expectations: tuple[Expectation, ...] = ()
+    data_docs: Annotated[bool, Field(description="Keep Great Expectations' own page of every validation too.")] = False
 
     @property
     def digest(self) -> str:

@@ -1,4 +1,4 @@
-"""What a validation found, expectation by expectation, and what follows for the batch."""
+"""What a validation found, expectation by expectation, and what follows for the batch and its rows."""
 
 from typing import Any, Literal
 
@@ -8,7 +8,7 @@ from prefect_mlops.core.parts import Frozen
 
 __all__ = ["Action", "ExpectationResult", "ValidationReport", "action_of"]
 
-Action = Literal["block", "warn"]
+Action = Literal["block", "quarantine", "warn"]
 
 
 class ExpectationResult(Frozen):
@@ -18,7 +18,7 @@ class ExpectationResult(Frozen):
         expectation: GX's name, such as `expect_column_values_to_be_between`.
         subject: The column or columns it looked at, or `table`.
         success: Whether it holds.
-        action: What its failure does to the batch.
+        action: What its failure does: `block` the batch, `quarantine` the rows that do not fit, or `warn`.
         observed: What was seen, in words.
         unexpected_count: Rows that do not fit; 0 where it does not count rows.
         unexpected_share: Their share of the rows looked at, from 0 to 1.
@@ -35,6 +35,16 @@ class ExpectationResult(Frozen):
     unexpected_share: float = 0.0
     examples: tuple[str, ...] = ()
     error: str = ""
+
+    @property
+    def blocks(self) -> bool:
+        """Whether the batch must not be accepted because of it.
+
+        A failure that should set rows aside blocks all the same when it could not be computed or counts no rows: no
+        row can be named then.
+        """
+        named = self.action == "quarantine" and self.unexpected_count > 0 and not self.error
+        return not self.success and self.action != "warn" and not named
 
     @property
     def reason(self) -> str:
@@ -68,7 +78,7 @@ class ValidationReport(Frozen):
     @property
     def blocked(self) -> bool:
         """Whether the batch must not be accepted."""
-        return any(result.action == "block" for result in self.failures)
+        return any(result.blocks for result in self.results)
 
     @property
     def summary(self) -> str:
@@ -84,10 +94,10 @@ def action_of(severity: str, meta: dict[str, Any]) -> Action:
     """What the failure of an expectation does: `meta.action`, else GX's severity (critical blocks).
 
     Examples:
-        >>> action_of("critical", {}), action_of("critical", {"action": "warn"}), action_of("info", {})
-        ('block', 'warn', 'warn')
+        >>> action_of("critical", {}), action_of("critical", {"action": "quarantine"}), action_of("info", {})
+        ('block', 'quarantine', 'warn')
     """
-    named = meta.get("action")
-    if named in ("block", "warn"):
-        return "block" if named == "block" else "warn"
+    named: Any = meta.get("action")
+    if named in ("block", "quarantine", "warn"):
+        return named  # type: ignore[no-any-return]
     return "block" if severity == "critical" else "warn"
