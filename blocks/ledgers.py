@@ -100,6 +100,11 @@ class Ledger(Block):
         with self._opened() as (engine, tables), engine.connect() as connection:
             return _read(connection, tables["mlops_ledger"], model=model, stage=stage)
 
+    def find(self, key: str) -> Record | None:
+        """The record that has a key; None where nothing has happened under it."""
+        with self._opened() as (engine, tables), engine.connect() as connection:
+            return next(iter(_read(connection, tables["mlops_ledger"], key=key)), None)
+
     def verify(self) -> int:
         """Follow the whole chain, up to the end that the ledger remembers beside it.
 

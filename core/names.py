@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import StringConstraints
 
-__all__ = ["MODEL_PATTERN", "ModelName", "Slot", "artifact_key", "other_slot", "write_limit"]
+__all__ = ["MODEL_PATTERN", "ModelName", "Slot", "artifact_key", "holds_labels", "other_slot", "write_limit"]
 
 MODEL_PATTERN = r"^[a-z][a-z0-9-]{0,22}[a-z0-9]$"
 """Accepted by Prefect artifact keys, bento tags and AWS target groups alike."""
@@ -28,6 +28,16 @@ def artifact_key(model: str, document: str) -> str:
     if not re.fullmatch(r"[a-z0-9-]+", key):
         raise ValueError(f"{key!r} holds characters that artifact keys refuse; use a-z, 0-9 and '-'.")
     return key
+
+
+def holds_labels(batch: str) -> bool:
+    """Whether a batch holds labels that came later: its file name says so, whatever folder it lies in.
+
+    Examples:
+        >>> holds_labels("flights-late/labels-2013-04.parquet"), holds_labels("labels-old/rows.csv")
+        (True, False)
+    """
+    return batch.rpartition("/")[2].startswith("labels-")
 
 
 def other_slot(slot: Slot) -> Slot:

@@ -4,14 +4,17 @@ import math
 from collections.abc import Iterable, Sequence
 
 from prefect_mlops.core.evidence import Decision, Evidence, Subject, Verdict
+from prefect_mlops.core.intake import Intake, end_of
 from prefect_mlops.core.monitors import Finding, Seen
 from prefect_mlops.core.spec import ModelSpec
-from prefect_mlops.core.validation import ValidationReport
 
-__all__ = ["decision_report", "drift_report", "rollout_report", "table", "validation_report"]
+__all__ = ["decision_report", "drift_report", "intake_report", "rollout_report", "table"]
 
 SUBJECTS: tuple[Subject, ...] = ("candidate", "champion", "baseline")
 MARKS = {"pass": "✅", "fail": "❌", "undecided": "❔", "not applicable": "⬜"}
+OUTCOMES = {"accepted": "✅", "known": "✅", "rejected": "❌"}
+DETAILED = 10
+"""Batches whose every expectation is shown; a page of hundreds is read by nobody."""
 STATES = {"healthy": "✅", "drifted": "🌊", "degraded": "❌", "unknown": "❔"}
 
 
@@ -29,13 +32,35 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join(lines)
 
 
-def validation_report(spec: ModelSpec, batch: str, report: ValidationReport) -> str:
+def intake_report(spec: ModelSpec, taken: Sequence[Intake]) -> str:
+    """What became of the batches that one run took in, the rejected ones first, and why."""
+    ordered = sorted(taken, key=lambda intake: (intake.outcome != "rejected", not intake.aside))
+    rows = [
+        (
+            OUTCOMES[intake.outcome],
+            intake.batch,
+            intake.outcome,
+            f"{intake.version.version}" if intake.version else "",
+            f"{intake.version.rows:,}" if intake.version else "",
+            f"{intake.aside:,}" if intake.aside else "",
+            "" if intake.report else intake.reason,
+        )
+        for intake in ordered
+    ]
+    overview = table(["", "batch", "outcome", "version", "rows", "in quarantine", "why"], rows)
+    told = [intake for intake in ordered if intake.report is not None][:DETAILED]
+    details = "\n".join(_validation_report(intake) for intake in told)
+    return f"# {spec.name}: {end_of(taken)[1]}\n\n{overview}\n\n{details}"
+
+
+def _validation_report(intake: Intake) -> str:
     """What Great Expectations found in a batch, failures first."""
-    verdict = "rejected and quarantined" if report.blocked else "accepted"
+    report = intake.report
+    assert report is not None
     ordered = sorted(report.results, key=lambda result: result.success)
     rows = [
         (
-            "✅" if result.success else "❌" if result.action == "block" else "⚠️",
+            "✅" if result.success else "❌" if result.blocks else "⚠️",
             result.subject,
             result.expectation.removeprefix("expect_").replace("_", " "),
             result.action,
@@ -46,7 +71,7 @@ def validation_report(spec: ModelSpec, batch: str, report: ValidationReport) -> 
         for result in ordered
     ]
     head = ["", "column", "expectation", "a failure", "unexpected / observed", "share", "examples"]
-    return f"# {spec.name}: batch {batch} was {verdict}\n\n{report.summary}\n\n{table(head, rows)}\n"
+    return f"## {intake.batch}\n\n{report.summary}\n\n{table(head, rows)}\n"
 
 
 def decision_report(spec: ModelSpec, evidence: Evidence, decision: Decision, links: dict[str, str]) -> str:

@@ -47,6 +47,11 @@ class ExpectationResult(Frozen):
         return not self.success and self.action != "warn" and not named
 
     @property
+    def rule(self) -> str:
+        """What it asks, without a word of what was seen: the reason why a single row is set aside."""
+        return f"{self.subject}: {self.expectation} does not hold"
+
+    @property
     def reason(self) -> str:
         """One phrase that says why it does not hold."""
         if self.error:
@@ -54,7 +59,7 @@ class ExpectationResult(Frozen):
         count = f"{self.unexpected_count:,} rows ({self.unexpected_share:.1%}) do not fit"
         seen = f"such as {', '.join(self.examples)}" if self.examples else self.observed and f"observed {self.observed}"
         details = ", ".join(part for part in (count if self.unexpected_count else "", seen) if part)
-        return f"{self.subject}: {self.expectation} does not hold" + (f" ({details})" if details else "")
+        return self.rule + (f" ({details})" if details else "")
 
 
 class ValidationReport(Frozen):

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.events import emit_event
 
+from prefect_mlops.core.errors import TrackingUnavailable
 from prefect_mlops.core.events import Event, event_payload, model_resource
-from prefect_mlops.core.names import artifact_key
-from prefect_mlops.core.reports import decision_report, drift_report, rollout_report, validation_report
+from prefect_mlops.core.intake import end_of
+from prefect_mlops.core.names import artifact_key, holds_labels
+from prefect_mlops.core.reports import decision_report, drift_report, intake_report, rollout_report
+from prefect_mlops.tasks.runs import run_logger, run_name
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from prefect_mlops.blocks import MlflowTracking
     from prefect_mlops.core.evidence import Decision, Evidence
+    from prefect_mlops.core.intake import Intake
     from prefect_mlops.core.monitors import Finding, Seen
     from prefect_mlops.core.spec import ModelSpec
-    from prefect_mlops.core.validation import ValidationReport
+    from prefect_mlops.tasks.data import Versions
 
-__all__ = ["announce", "publish_card", "publish_decision", "publish_health", "publish_rollout", "publish_validation"]
+__all__ = ["announce", "publish_card", "publish_decision", "publish_health", "publish_intake", "publish_rollout"]
 
 
 @task
@@ -60,10 +69,73 @@ def announce(
 
 
 @task
-def publish_validation(spec: ModelSpec, batch: str, report: ValidationReport) -> None:
-    """Show the validation report in the Prefect UI."""
+def publish_intake(spec: ModelSpec, taken: Sequence[Intake]) -> None:
+    """Show what became of the batches of one run, with what the validation found, in the Prefect UI."""
     key = artifact_key(spec.name, "validation")
-    create_markdown_artifact(validation_report(spec, batch, report), key=key, description=report.summary)
+    create_markdown_artifact(intake_report(spec, taken), key=key, description=end_of(taken)[1])
+
+
+@task
+def announce_intake(spec: ModelSpec, taken: Sequence[Intake], as_of: datetime, versions: Versions) -> None:
+    """Say of every batch what became of it, and once for all of them that there are new labels.
+
+    A batch that was known before is announced again: whoever accepted it may have died before it could say so.
+
+    Args:
+        spec: The model's spec.
+        taken: What one run took in.
+        as_of: The time it belongs to.
+        versions: Which versions of the tables whoever reacts must read.
+    """
+    told = announce.fn
+    for intake in taken:
+        at = intake.version.version if intake.version and not holds_labels(intake.batch) else -1
+        if intake.aside or intake.outcome == "rejected":
+            told(Event.DATA_QUARANTINED, spec, intake.batch, as_of, batch=intake.batch, reason=intake.reason)
+        if intake.outcome != "rejected" and not holds_labels(intake.batch):
+            told(Event.DATA_ACCEPTED, spec, intake.batch, as_of, batch=intake.batch, data_version=at)
+    labelled = [
+        intake.batch
+        for intake in taken
+        if intake.outcome != "rejected" and (spec.data.labels == "with-rows" or holds_labels(intake.batch))
+    ]
+    if labelled:
+        told(Event.LABELS_ARRIVED, spec, labelled[-1], as_of, batch=labelled[-1], **versions._asdict())
+
+
+@task
+def log_validation(tracking: MlflowTracking, spec: ModelSpec, taken: Sequence[Intake]) -> str:
+    """Keep the validation reports of one run in MLflow, as one run of the experiment `<model>-data`.
+
+    Data that was accepted stays accepted where MLflow does not answer: that is a warning.
+
+    Returns:
+        A link to the run; empty where there was no report or nobody took it.
+    """
+    reports = [intake for intake in taken if intake.report is not None]
+    if not reports:
+        return ""
+    try:
+        client = tracking.client()
+        experiment = tracking.experiment_id(f"{spec.name}-data")
+        run = client.create_run(experiment, run_name=run_name(), tags={"mlops.suite": reports[0].report.suite_digest})
+        with tempfile.TemporaryDirectory() as folder:
+            for intake in reports:
+                file = Path(folder, re.sub(r"[^A-Za-z0-9._-]", "_", intake.batch))
+                Path(f"{file}.json").write_text(intake.report.model_dump_json(indent=1))
+                if intake.page:
+                    Path(f"{file}.html").write_text(intake.page)
+            client.log_artifacts(run.info.run_id, folder, "validation")
+        client.set_terminated(run.info.run_id)
+    except TrackingUnavailable as error:
+        run_logger().warning("The validation reports are not in MLflow: %s", error)
+        return ""
+    return tracking.run_url(experiment, run.info.run_id)
+
+
+@task
+def publish_validation(spec: ModelSpec, batch: str, report: object) -> None:
+    """Gone with the old ingest flow."""
 
 
 @task
