@@ -4,6 +4,7 @@ from prefect_mlops.blocks.bentos import BentoStore
 from prefect_mlops.blocks.expectations import SuiteStore
 from prefect_mlops.blocks.ledgers import Ledger
 from prefect_mlops.blocks.observations import PredictionLog
+from prefect_mlops.blocks.personal import PersonalKey
 from prefect_mlops.blocks.places import Places
 from prefect_mlops.blocks.settings import MlopsSettings
 from prefect_mlops.blocks.sources import DeltaSource, FileSource, SqlSource
@@ -20,6 +21,7 @@ __all__ = [
     "LocalTarget",
     "MlflowTracking",
     "MlopsSettings",
+    "PersonalKey",
     "Places",
     "PredictionLog",
     "SqlSource",

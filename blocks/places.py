@@ -12,6 +12,7 @@ from prefect_mlops.blocks.bentos import BentoStore
 from prefect_mlops.blocks.expectations import SuiteStore
 from prefect_mlops.blocks.ledgers import Ledger
 from prefect_mlops.blocks.observations import PredictionLog
+from prefect_mlops.blocks.personal import PersonalKey
 from prefect_mlops.blocks.sources import FileSource
 from prefect_mlops.blocks.tables import DeltaTables
 from prefect_mlops.blocks.targets import LocalTarget
@@ -35,6 +36,7 @@ class Places(NamedTuple):
         bentos: Packaged versions.
         target: Where versions are served.
         ledger: The record of every decision.
+        personal: The key of the stand-ins for personal values.
     """
 
     source: FileSource
@@ -45,6 +47,7 @@ class Places(NamedTuple):
     bentos: BentoStore
     target: LocalTarget
     ledger: Ledger
+    personal: PersonalKey
 
     @classmethod
     def load(cls, environment: str) -> Places:
@@ -62,6 +65,7 @@ class Places(NamedTuple):
             bentos=_loaded(BentoStore, environment),
             target=_loaded(LocalTarget, environment),
             ledger=_loaded(Ledger, environment),
+            personal=_loaded(PersonalKey, environment),
         )
 
     @classmethod
@@ -77,6 +81,7 @@ class Places(NamedTuple):
             bentos=BentoStore(home=str(home / "bentos")),
             target=LocalTarget(folder=str(home / "serving")),
             ledger=Ledger(url=SecretStr(f"sqlite:///{home / 'ledger.db'}")),
+            personal=PersonalKey.kept_in(home / "personal.key"),
         )
 
 
