@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,16 +48,12 @@ class PersonalKey(Block):
     def kept_in(cls, path: Path) -> PersonalKey:
         """The key in a file that only its owner reads; made of 32 random bytes where there is none yet."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
         if not path.exists():
-            partial.touch(mode=0o600)
-            partial.write_text(secrets.token_hex(32))
-            try:
-                os.link(partial, path)  # unlike a rename it never replaces the key that another process just made
-            except FileExistsError:
-                pass
-            finally:
-                partial.unlink()
+            # A link, unlike a rename, never replaces the key that another process just made.
+            with tempfile.NamedTemporaryFile("w", dir=path.parent) as partial, contextlib.suppress(FileExistsError):
+                partial.write(secrets.token_hex(32))
+                partial.flush()
+                os.link(partial.name, path)
         return cls(key=SecretStr(path.read_text()))
 
     def pseudonymise(self, values: pd.Series) -> pd.Series:
