@@ -40,9 +40,9 @@ def sift(spec: ModelSpec, rows: pd.DataFrame, as_of: datetime) -> tuple[Cause, .
     """The rows that no table may take, whatever the suite says.
 
     A row needs a key of its own and, where the spec has a time column, a time that lies no more than
-    `data.ahead_days` after `as_of`. Of rows that are equal in everything the first one stays; where rows share a key and
-    differ elsewhere, nobody can tell which is right and all are set aside. A column that is missing, or whose times have
-    no zone, is not looked at: it is the whole batch's fault.
+    `data.ahead_days` after `as_of`. Of rows that are equal in everything the first one stays; where rows share a
+    key and differ elsewhere, nobody can tell which is right and all are set aside. A column that is missing, or
+    whose times have no zone, is not looked at: it is the whole batch's fault.
 
     Args:
         spec: Says key and time.
