@@ -179,6 +179,9 @@ class ModelSpec(Frozen):
             raise ValueError(f"features: {', '.join(twice)} stands there twice")
         if self.target.column in names:
             raise ValueError(f"features: the target {self.target.column!r} cannot be a feature")
+        told = sorted({*self.features.category, self.target.column} & {*self.data.personal})
+        if told:
+            raise ValueError(f"data: {', '.join(told)} cannot be personal, the model and its reports would name values")
         if isinstance(self.split, ByTime) and self.data.time is None:
             raise ValueError("split: by-time needs data.time; name the time column or use kind: by-key")
         if self.suite.stored is not None and self.suite.expectations:

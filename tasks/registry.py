@@ -197,12 +197,17 @@ def _write_records(
     reference: pd.DataFrame,
     trusted: list[str],
 ) -> None:
-    """One file a record; `golden.json` holds rows with the answers that serving must give."""
+    """One file a record; `golden.json` holds rows with the answers that serving must give.
+
+    A golden row is an example for everyone, so all of them have the mean in place of a personal value.
+    """
     import json
 
     import skops.io
 
     rows = reference.head(GOLDEN_ROWS)
+    hidden = [name for name in spec.features.numeric if name in spec.data.personal]
+    rows = rows.assign(**{name: float(reference[name].mean()) for name in hidden})
     said = candidate.predict(rows)
     golden = {
         "rows": json.loads(rows[list(candidate.features)].to_json(orient="records", double_precision=15)),

@@ -38,6 +38,13 @@ def replaced(old: str, new: str) -> str:
     return GOOD.replace(old, new)
 
 
+SUITE = """\
+suite:
+  expectations:
+    - {type: expect_column_to_exist, kwargs: {column: late}, meta: {action: block}}
+"""
+
+
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
 def test_each_spec_of_ours_is_valid_and_named_after_its_file(path: Path) -> None:
     assert load_spec(path).name == path.stem
@@ -81,6 +88,8 @@ def test_a_spec_written_as_json_means_the_same() -> None:
         (GOOD + "rollout: {steps: [50, 10]}\n", "rollout (line 11)", "steps must rise"),
         (GOOD + "monitors: {kind: drift}\n", "monitors (line 11)", "list such as [a, b]"),
         (replaced("[distance, temp]", "[distance, late]"), "features (line 6)", "the target 'late' cannot be"),
+        (replaced("labels: later", "labels: later, personal: [late]"), "data (line 4)", "late cannot be personal"),
+        (GOOD + SUITE.replace("block", "blok"), "suite.expectations[0].meta (line 13)", "must be block, quarantine"),
     ],
 )  # fmt: skip
 def test_each_mistake_is_told_with_its_place_and_its_cure(text: str, key: str, said: str) -> None:
