@@ -2,12 +2,13 @@
 
 from prefect_mlops.blocks.bentos import BentoStore
 from prefect_mlops.blocks.expectations import SuiteStore
+from prefect_mlops.blocks.landing import FileSource
 from prefect_mlops.blocks.ledgers import Ledger
 from prefect_mlops.blocks.observations import PredictionLog
 from prefect_mlops.blocks.personal import PersonalKey
 from prefect_mlops.blocks.places import Places
 from prefect_mlops.blocks.settings import MlopsSettings
-from prefect_mlops.blocks.sources import DeltaSource, FileSource, SqlSource
+from prefect_mlops.blocks.sources import DeltaSource, SqlSource
 from prefect_mlops.blocks.tables import DeltaTables
 from prefect_mlops.blocks.targets import LocalTarget
 from prefect_mlops.blocks.tracking import MlflowTracking

@@ -10,16 +10,17 @@ from pydantic import SecretStr
 
 from prefect_mlops.blocks.bentos import BentoStore
 from prefect_mlops.blocks.expectations import SuiteStore
+from prefect_mlops.blocks.landing import FileSource
 from prefect_mlops.blocks.ledgers import Ledger
 from prefect_mlops.blocks.observations import PredictionLog
 from prefect_mlops.blocks.personal import PersonalKey
-from prefect_mlops.blocks.sources import FileSource
+from prefect_mlops.blocks.sources import BatchSource
 from prefect_mlops.blocks.tables import DeltaTables
 from prefect_mlops.blocks.targets import LocalTarget
 from prefect_mlops.blocks.tracking import MlflowTracking
-from prefect_mlops.core.errors import NotFound
+from prefect_mlops.core.errors import DataError, NotFound
 
-__all__ = ["Places"]
+__all__ = ["Places", "load_source"]
 
 Loaded = TypeVar("Loaded", bound=Block)
 
@@ -83,6 +84,29 @@ class Places(NamedTuple):
             ledger=Ledger(url=SecretStr(f"sqlite:///{home / 'ledger.db'}")),
             personal=PersonalKey.kept_in(home / "personal.key"),
         )
+
+
+def load_source(slug: str, places: Places) -> BatchSource:
+    """The source that a block slug names, such as `mlops-sql-source/warehouse`; the landing folder when empty.
+
+    Raises:
+        NotFound: No such block is saved.
+        DataError: The slug is none, or names a block that gives no batches.
+    """
+    if not slug:
+        return places.source
+    if slug.count("/") != 1:
+        raise DataError(f"{slug!r} is no block slug", "Write kind/name, such as mlops-sql-source/warehouse")
+    try:
+        block = cast("Block", Block.load(slug))
+    except ValueError as error:
+        if "Unable to find" not in str(error):
+            raise
+        raise NotFound("block", slug, "Save it in the Prefect UI, or name one that is there") from error
+    if not callable(getattr(block, "read", None)):
+        cure = "Name a source, such as mlops-source/NAME, mlops-sql-source/NAME or mlops-delta-source/NAME"
+        raise DataError(f"The block {slug!r} gives no batches", cure)
+    return cast("BatchSource", block)
 
 
 def _loaded(kind: type[Loaded], environment: str) -> Loaded:

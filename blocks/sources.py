@@ -1,27 +1,19 @@
-"""Where batches come from: a landing folder of files, a SQL database, or a Delta table."""
+"""Where batches come from that are not files: a SQL database, or a Delta table; each is named by whoever asks."""
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
 
 from prefect_mlops.blocks.about import DOCUMENTATION, LOGO
-from prefect_mlops.blocks.settings import place
 from prefect_mlops.core.errors import DataError, NotFound
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BatchSource", "DeltaSource", "FileSource", "SqlSource"]
-
-ENDINGS = (".parquet", ".csv", ".jsonl")
-ISO_WITH_ZONE = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)"
+__all__ = ["BatchSource", "DeltaSource", "SqlSource"]
 
 
 class BatchSource(Protocol):
@@ -29,68 +21,6 @@ class BatchSource(Protocol):
 
     def read(self, batch: str) -> pd.DataFrame:
         """Read a batch."""
-
-
-class FileSource(Block):
-    """A folder in which batches land as Parquet, CSV or JSON-lines files.
-
-    Example:
-        Load a saved source and read a batch:
-        ```python
-        from prefect_mlops.blocks import FileSource
-
-        source = FileSource.load("BLOCK_NAME")
-        rows = source.read("rows-2013-04.parquet")
-        ```
-    """
-
-    _block_type_name = "MLOps Source"
-    _block_type_slug = "mlops-source"
-    _logo_url = LOGO
-    _documentation_url = DOCUMENTATION
-
-    folder: str = Field(default="", description="The landing folder; `landing` under the home when empty.")
-
-    def read(self, batch: str) -> pd.DataFrame:
-        """Read a batch by its file name.
-
-        In CSV and JSON lines, where types have to be guessed, a column of ISO 8601 times with a zone becomes times.
-
-        Raises:
-            NotFound: No such file has landed.
-            DataError: The name leads out of the folder, the ending is unknown, or the file cannot be read.
-        """
-        path = self._path(batch)
-        if not path.is_file():
-            raise NotFound("batch", batch, f"Drop it into {path.parent}, or use `prefect-mlops land`")
-        try:
-            return _rows(path)
-        except Exception as error:  # every reader has its own zoo of errors; all mean the same to us
-            said = " ".join(str(error).split())[:200]
-            raise DataError(f"Batch {batch!r} cannot be read ({said})", "Send the file again, whole") from error
-
-    def put(self, file: Path, batch: str = "") -> str:
-        """Copy a file into the landing folder; it appears there whole or not at all.
-
-        Returns:
-            The batch's name.
-        """
-        name = batch or file.name
-        target = self._path(name)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-        shutil.copyfile(file, partial)
-        partial.replace(target)
-        return name
-
-    def _path(self, batch: str) -> Path:
-        folder = place(self.folder, "landing")
-        path = (folder / batch).resolve()
-        if not path.is_relative_to(folder.resolve()):
-            raise DataError(f"The batch name {batch!r} leads out of the landing folder", "Use a bare file name")
-        if path.suffix not in ENDINGS:
-            raise DataError(f"The batch {batch!r} has an unknown ending", f"Use one of {', '.join(ENDINGS)}")
-        return path
 
 
 class SqlSource(Block):
@@ -177,20 +107,3 @@ class DeltaSource(Block):
             raise DataError(f"{batch!r} names no version of a table", "Write `table@version`, such as flights@12")
         tables = DeltaTables(root=self.root, storage_options=self.storage_options)
         return tables.read(table, version=int(version) if at else None)
-
-
-def _rows(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    if path.suffix == ".parquet":
-        return pd.read_parquet(path)
-    rows: pd.DataFrame = (
-        pd.read_csv(path, low_memory=False) if path.suffix == ".csv" else pd.read_json(path, lines=True, dtype=False)
-    )
-    for name in rows.select_dtypes(["object", "string"]):
-        column = rows[name].dropna()
-        if len(column) and all(
-            isinstance(v, str) and re.fullmatch(ISO_WITH_ZONE, v) for v in (column.iloc[0], *column)
-        ):
-            rows[name] = pd.to_datetime(rows[name], utc=True, format="ISO8601").astype("datetime64[us, UTC]")
-    return rows

@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
 
-from prefect_mlops.blocks.sources import BatchSource, DeltaSource, FileSource, SqlSource
+from prefect_mlops.blocks.landing import FileSource
+from prefect_mlops.blocks.sources import BatchSource, DeltaSource, SqlSource
 from prefect_mlops.blocks.tables import DeltaTables
 from prefect_mlops.core.errors import DataError, NotFound
 
