@@ -77,6 +77,10 @@ class DeltaTables(Block):
         """A table's newest version; -1 where it does not exist."""
         return self._open(table).version() if self.exists(table) else -1
 
+    def types_of(self, table: str) -> pa.Schema:
+        """The columns of a table with their types."""
+        return _schema(self._open(table))
+
     def append(self, table: str, frame: pd.DataFrame, batch: str, *, time: str | None = None) -> DataVersion:
         """Append a batch as one new version; the same batch twice is appended once.
 
