@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prefect import task
 
-from prefect_mlops.core.errors import DataError, SpecError, SpecProblem
-from prefect_mlops.core.spec import Expectation, Suite
-from prefect_mlops.core.validation import ExpectationResult, ValidationReport, action_of
+from prefect_mlops.core.spec import Suite
+from prefect_mlops.core.validation import ValidationReport
+from prefect_mlops.tasks.expectations import FailingRows, compile_suite, failing_rows, judge, read_result
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
+    import polars as pl
+    import pyarrow as pa
 
     from prefect_mlops.blocks import SuiteStore
     from prefect_mlops.core.spec import ModelSpec
 
-__all__ = ["load_suite", "validate_data"]
+    Rows = pd.DataFrame | pl.DataFrame | pl.LazyFrame | pa.Table | Path | str
 
-POSITION = "mlops_position"
-COLUMN_KEYS = ("column", "column_A", "column_B")
-EXAMPLES = 3
+__all__ = ["FailingRows", "find_failing_rows", "load_suite", "render_data_docs", "validate_data"]
 
 
 @task
@@ -35,11 +36,16 @@ def load_suite(suites: SuiteStore, spec: ModelSpec) -> Suite:
 
 
 @task
-def validate_data(rows: pd.DataFrame, suite: Suite, personal: tuple[str, ...] = ()) -> ValidationReport:
+def validate_data(rows: Rows, suite: Suite, personal: tuple[str, ...] = ()) -> ValidationReport:
     """Validate a batch with Great Expectations, without telemetry and without files.
 
+    Polars counts, in one streaming pass and without loading the batch whole, and Great Expectations judges the counts.
+    What could not be proved to equal plain Great Expectations on pandas is asked plainly, on just its columns.
+
     Args:
-        rows: The batch, at least one row.
+        rows: The batch, at least one row: a DataFrame of pandas or Polars, a LazyFrame (such as
+            `pl.scan_delta(path, version=3)`), an Arrow table, or the path of a Parquet file, of a folder of them, or
+            of a Delta table.
         suite: What it must look like; an empty suite finds nothing.
         personal: Columns whose values are never quoted in the report.
 
@@ -48,110 +54,49 @@ def validate_data(rows: pd.DataFrame, suite: Suite, personal: tuple[str, ...] = 
         or that raises inside GX, is a failure with an error, never a pass.
 
     Raises:
-        DataError: The batch has no rows.
+        DataError: The batch has no rows, or cannot be read.
         SpecError: GX does not know an expectation, or refuses its arguments.
     """
-    if rows.empty:
-        raise DataError("The batch has no rows", "Drop a file with at least one row")
-    configurations = [_configuration(position, expectation) for position, expectation in enumerate(suite.expectations)]
-    found: dict[int, ExpectationResult] = {}
-    askable = []
-    for position, (expectation, configuration) in enumerate(zip(suite.expectations, configurations, strict=True)):
-        missing = sorted(set(_columns(expectation)) - set(rows.columns))
-        if missing:
-            found[position] = _unanswered(expectation, f"the batch has no column {', '.join(missing)}")
-        else:
-            askable.append(configuration)
-    if askable:
-        for position, result in _ask(rows, askable):
-            found[position] = _read(suite.expectations[position], result, personal)
-    results = tuple(found[position] for position in range(len(suite.expectations)))
-    return ValidationReport(rows=len(rows), suite_digest=suite.digest, results=results)
+    from prefect_mlops.core.counting import open_table
+
+    compiled = compile_suite(suite)
+    judged = judge(open_table(rows), compiled, personal)
+    pairs = zip(suite.expectations, judged.results, strict=True)
+    results = tuple(read_result(expectation, result, personal) for expectation, result in pairs)
+    return ValidationReport(rows=judged.rows, suite_digest=suite.digest, results=results)
 
 
-def _ask(rows: pd.DataFrame, expectations: list[Any]) -> list[tuple[int, Any]]:
-    """Run the expectations in an in-memory context; GX returns results in an order of its own."""
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    import great_expectations as gx
+def find_failing_rows(rows: Rows, suite: Suite, report: ValidationReport) -> tuple[FailingRows, ...]:
+    """The rows behind every failure whose action is `quarantine`.
 
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
-    asset = context.data_sources.add_pandas("rows").add_dataframe_asset("batch")
-    batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": rows})
-    suite = gx.ExpectationSuite(name="suite", expectations=expectations)
-    answer = batch.validate(suite, result_format={"result_format": "SUMMARY", "partial_unexpected_count": 20})
-    return [(result.expectation_config.meta[POSITION], result) for result in answer.results]
+    Args:
+        rows: The batch that the report is about.
+        suite: The suite that it was held against.
+        report: What `validate_data` found.
 
+    Returns:
+        One entry a failed expectation that counts rows and raised nothing, in the report's order. The positions are
+        GX's own unexpected index list: nulls are not unexpected, and of rows that are not unique every copy is.
+    """
+    from prefect_mlops.core.counting import open_table
 
-def _configuration(position: int, expectation: Expectation) -> Any:
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    from great_expectations.exceptions import ExpectationNotFoundError
-    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
-
-    meta = {**expectation.meta, POSITION: position}
-    try:
-        asked = ExpectationConfiguration(type=expectation.type, kwargs=dict(expectation.kwargs), meta=meta)
-        return asked.to_domain_obj()
-    except ExpectationNotFoundError as error:
-        message = f"Great Expectations has no expectation {expectation.type!r}."
-        raise SpecError("suite", (SpecProblem(f"expectations[{position}].type", message),)) from error
-    except ValueError as error:
-        refused = f"{expectation.type} refuses its kwargs ({_one_line(error)})."
-        raise SpecError("suite", (SpecProblem(f"expectations[{position}].kwargs", refused),)) from error
+    return failing_rows(open_table(rows), suite, report)
 
 
-def _columns(expectation: Expectation) -> list[str]:
-    named = [expectation.kwargs[key] for key in COLUMN_KEYS if key in expectation.kwargs]
-    if expectation.type == "expect_column_to_exist":
-        return []
-    return [*named, *expectation.kwargs.get("column_list", ())]
+@task
+def render_data_docs(rows: Rows, suite: Suite, personal: tuple[str, ...] = ()) -> str:
+    """Great Expectations' own page about a batch, as one HTML document that is written nowhere.
 
+    Args:
+        rows: The batch, as for `validate_data`.
+        suite: What it must look like.
+        personal: Columns of which neither values nor what was observed are shown.
 
-def _read(expectation: Expectation, result: Any, personal: tuple[str, ...]) -> ExpectationResult:
-    error = _raised(result.exception_info)
-    if error:
-        return _unanswered(expectation, error)
-    details = result.result or {}
-    columns = _columns(expectation)
-    values = details.get("partial_unexpected_list") or ()
-    quoted = tuple(dict.fromkeys(str(value) for value in values))[:EXAMPLES]
-    observed = details.get("observed_value")
-    hidden = any(column in personal for column in columns)
-    return ExpectationResult(
-        expectation=expectation.type,
-        subject=_subject(expectation),
-        success=bool(result.success),
-        action=action_of(expectation.severity, expectation.meta),
-        observed="" if observed is None or hidden else _one_line(observed),
-        unexpected_count=int(details.get("unexpected_count") or 0),
-        unexpected_share=float(details.get("unexpected_percent") or 0.0) / 100,
-        examples=() if hidden else quoted,
-    )
+    Raises:
+        DataError: The batch has no rows, or cannot be read.
+        SpecError: GX does not know an expectation, or refuses its arguments.
+    """
+    from prefect_mlops.core.counting import open_table
+    from prefect_mlops.tasks.expectations.docs import render_page
 
-
-def _unanswered(expectation: Expectation, error: str) -> ExpectationResult:
-    return ExpectationResult(
-        expectation=expectation.type,
-        subject=_subject(expectation),
-        success=False,
-        action=action_of(expectation.severity, expectation.meta),
-        error=error,
-    )
-
-
-def _subject(expectation: Expectation) -> str:
-    columns = _columns(expectation) or [expectation.kwargs[key] for key in COLUMN_KEYS if key in expectation.kwargs]
-    return ", ".join(columns) or "table"
-
-
-def _raised(information: dict[str, Any] | None) -> str:
-    """What an expectation raised inside GX: flat, or nested by metric; truthy on passing ones too."""
-    entries = [information or {}, *(entry for entry in (information or {}).values() if isinstance(entry, dict))]
-    for entry in entries:
-        if entry.get("raised_exception"):
-            return _one_line(entry.get("exception_message"))
-    return ""
-
-
-def _one_line(value: object) -> str:
-    return " ".join(str(value).split())[:300]
+    return render_page(judge(open_table(rows), compile_suite(suite), personal), suite, personal)
