@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from prefect_mlops.core.columns import arrow_column, first_line
 from prefect_mlops.core.errors import DataError, SchemaMismatch
 
 if TYPE_CHECKING:
@@ -12,20 +14,24 @@ if TYPE_CHECKING:
 
 __all__ = ["as_columns", "as_texts", "fit_columns", "plain_type"]
 
+DIGITS = 38
+"""How many digits a decimal of a Delta table has at most."""
+
 
 def as_columns(frame: pd.DataFrame, batch: str) -> pa.Table:
     """The rows as plain Arrow columns; the index is left out.
 
-    Text is one type however pandas held it, times are microseconds in UTC, a category is its value, and NaN is a
-    null. Nothing is rounded or guessed: what cannot be held as it is, is refused.
+    Text is one type however pandas held it, times are microseconds in UTC, a category is its value, NaN is a null,
+    and so is a key that a dictionary lacks and others have. Nothing is rounded or guessed: what cannot be held as it
+    is, is refused.
 
     Args:
         frame: At least one row.
         batch: The batch's name, for messages.
 
     Raises:
-        DataError: There are no rows, a column's name is no text or stands there twice, its values are of several
-            types, or its times have no zone or are finer than a microsecond.
+        DataError: There are no rows or no columns, a column's name is no text or stands there twice, its values are
+            of several types or of one that no table holds, or its times have no zone or are finer than a microsecond.
 
     Examples:
         >>> import pandas as pd
@@ -37,7 +43,7 @@ def as_columns(frame: pd.DataFrame, batch: str) -> pa.Table:
 
     if frame.empty:
         raise DataError(f"Batch {batch!r} has no rows", "Append at least one row")
-    odd = [repr(name) for name in frame.columns if not isinstance(name, str)]
+    odd = [repr(name) for name in frame.columns if not _is_name(name)]
     if odd:
         raise DataError(f"Batch {batch!r} has columns whose name is no text: {', '.join(odd)}", "Rename them")
     twice = sorted(set(frame.columns[frame.columns.duplicated()]))
@@ -46,10 +52,11 @@ def as_columns(frame: pd.DataFrame, batch: str) -> pa.Table:
     columns = {}
     for name in frame.columns:
         try:
-            column = pa.Table.from_pandas(frame[[name]], preserve_index=False).column(0)
-        except pa.ArrowException as error:
+            column = arrow_column(frame[name])
+        except ValueError as error:
             raise DataError(
-                f"Column {name!r} of batch {batch!r} holds values of several types ({_first_line(error)})",
+                f"Column {name!r} of batch {batch!r} holds values of several types, or of one that no table holds "
+                f"({first_line(error)})",
                 f"Give it one type before, for example frame[{name!r}].astype('string')",
             ) from error
         columns[name] = _plain(column, name, batch)
@@ -86,6 +93,12 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_dictionary(kind):
         return plain_type(kind.value_type)
     types = pa.types
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        return pa.list_(pa.field("element", plain_type(kind.value_type)))
+    if types.is_struct(kind):
+        return pa.struct([pa.field(field.name, plain_type(field.type)) for field in kind])
+    if types.is_decimal(kind) and kind.precision <= DIGITS:
+        return pa.decimal128(DIGITS, kind.scale)
     known = (
         (types.is_large_string, pa.string()),
         (types.is_string_view, pa.string()),
@@ -94,7 +107,7 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
         (types.is_unsigned_integer, pa.int64()),
         (types.is_float16, pa.float32()),
         (types.is_date64, pa.date32()),
-        (types.is_timestamp, pa.timestamp("us", "UTC")),
+        (types.is_timestamp, pa.timestamp("us", getattr(kind, "tz", None) and "UTC")),
     )
     return next((plain for is_such, plain in known if is_such(kind)), kind)
 
@@ -145,12 +158,15 @@ def _plain(column: pa.ChunkedArray, name: str, batch: str) -> pa.ChunkedArray:
     import pyarrow as pa
 
     kind = column.type
-    if pa.types.is_timestamp(kind) and kind.tz is None and column.null_count < len(column):
+    if pa.types.is_timestamp(kind) and column.null_count == len(column):
+        return column.cast(pa.timestamp("us", "UTC"))
+    parts = tuple(_parts(kind))
+    if any(pa.types.is_timestamp(part) and part.tz is None for part in parts):
         raise DataError(
             f"The times in {name!r} of batch {batch!r} have no time zone",
             f"Say which zone they are in, for example frame[{name!r}].dt.tz_localize('UTC')",
         )
-    if pa.types.is_time(kind) or pa.types.is_duration(kind):
+    if any(not _is_held(part) for part in parts):
         raise DataError(
             f"Column {name!r} of batch {batch!r} is of type {kind}, which no Delta table holds",
             f"Turn it into a number, for example frame[{name!r}].dt.total_seconds()",
@@ -159,7 +175,7 @@ def _plain(column: pa.ChunkedArray, name: str, batch: str) -> pa.ChunkedArray:
         return column.cast(plain_type(kind))
     except pa.ArrowException as error:
         raise DataError(
-            f"Column {name!r} of batch {batch!r} would lose digits as {plain_type(kind)} ({_first_line(error)})",
+            f"Column {name!r} of batch {batch!r} would lose digits as {plain_type(kind)} ({first_line(error)})",
             "Round it before, for example times with .dt.round('us')",
         ) from error
 
@@ -187,5 +203,25 @@ def _widened(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray | No
         return None
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0][:160]
+def _is_name(name: object) -> bool:
+    try:
+        return isinstance(name, str) and bool(name.encode())
+    except UnicodeEncodeError:
+        return False
+
+
+def _parts(kind: pa.DataType) -> Iterator[pa.DataType]:
+    """A type and all types inside of it."""
+    yield kind
+    for index in range(kind.num_fields):
+        yield from _parts(kind.field(index).type)
+
+
+def _is_held(kind: pa.DataType) -> bool:
+    """Whether a Delta table holds the type; a column of nulls alone waits for its table's type."""
+    import pyarrow as pa
+
+    types = pa.types
+    strange = types.is_time(kind) or types.is_duration(kind) or types.is_interval(kind) or types.is_map(kind)
+    odd = isinstance(kind, pa.BaseExtensionType) or (types.is_struct(kind) and not kind.num_fields)
+    return not (strange or odd or (types.is_decimal(kind) and plain_type(kind).bit_width > 128))

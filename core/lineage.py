@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field
 
@@ -34,6 +34,27 @@ class DataVersion(Frozen):
     first: str = ""
     last: str = ""
     columns: dict[str, str] = Field(default={})
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame, table: str, version: int, time: str | None = None) -> Self:
+        """Describe rows of a table.
+
+        Args:
+            rows: The rows, as they were read.
+            table: The table's name.
+            version: The table's version.
+            time: The column whose oldest and newest value are told.
+        """
+        moments = rows[time].dropna() if time else rows.index[:0]
+        return cls(
+            table=table,
+            version=version,
+            rows=len(rows),
+            digest=digest_rows(rows),
+            first=moments.min().isoformat() if len(moments) else "",
+            last=moments.max().isoformat() if len(moments) else "",
+            columns={str(name): str(dtype) for name, dtype in rows.dtypes.items()},
+        )
 
 
 class Lineage(Frozen):
@@ -67,11 +88,16 @@ class Lineage(Frozen):
 
 
 def digest_rows(rows: pd.DataFrame, *, ordered: bool = False) -> str:
-    """SHA-256 over all rows, values, nulls and types.
+    """SHA-256 over all rows: names, kinds, values and nulls.
 
-    The index and the order of columns never matter, the order of rows only when asked. A null differs from an
-    empty text; -0.0 counts as 0.0, as it does in comparisons. Each row is hashed to 64 bits first: that finds
-    every accident, and is no defence against somebody who looks for two rows of one hash.
+    Values count, not how pandas holds them: rows keep their digest on the way through a Delta table. So text is text
+    as `object`, `str`, `category` or Arrow strings, times are moments whatever their zone and unit, unsigned integers
+    are signed ones where they fit, 1.50 is 1.5 as a decimal, and a NaN is a null as None, NaT and pd.NA are. What
+    differs: int32 and int64, 1 and 1.0 in columns of their own, a null and an empty text, times with and without a
+    zone; in a column of mixed objects also True, 1, 1.0 and "1". -0.0 counts as 0.0, as it does in comparisons.
+
+    The index, chunks and the order of columns never matter, the order of rows only when asked. Each row is hashed to
+    64 bits first: that finds every accident, and is no defence against somebody who looks for two rows of one hash.
 
     Args:
         rows: Any frame; an empty one has a digest too.
@@ -92,16 +118,10 @@ def digest_rows(rows: pd.DataFrame, *, ordered: bool = False) -> str:
     import json
 
     import numpy as np
-    import pandas as pd
 
-    columns = sorted(rows.columns, key=str)
-    schema = json.dumps([len(rows), *((str(name), str(rows[name].dtype)) for name in columns)])
-    digest = hashlib.sha256(schema.encode())
-    if len(rows):
-        # Nulls are marked beside the values: the hash of a null text equals that of some sentinel text.
-        ordinary = rows[columns].reset_index(drop=True)
-        nulls = ordinary.isna()
-        marked = nulls.loc[:, nulls.any()].add_prefix("null:")
-        hashes = pd.util.hash_pandas_object(pd.concat([ordinary, marked], axis=1), index=False).to_numpy()
-        digest.update((hashes if ordered else np.sort(hashes)).tobytes())
+    from prefect_mlops.core.digests import hash_rows
+
+    columns, hashes = hash_rows(rows)
+    digest = hashlib.sha256(json.dumps([len(rows), ordered, columns]).encode())
+    digest.update((hashes if ordered else np.sort(hashes)).tobytes())
     return digest.hexdigest()
