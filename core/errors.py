@@ -1,7 +1,7 @@
 """Every fault this package raises on purpose, in one tree.
 
     MlopsError
-    ├── SpecError            ValueError    a spec that cannot be read or is not allowed
+    ├── SpecError            ValueError    a spec or suite that cannot be read or is not allowed
     ├── PartError            LookupError   a gate, trainer or monitor whose class cannot be found
     ├── DataError            ValueError    rows that cannot be used as they are
     ├── SchemaMismatch       ValueError    a batch whose columns differ from its table's
@@ -57,15 +57,17 @@ class SpecError(MlopsError, ValueError):
     Args:
         source: The file, or `<spec>` for a spec that came as a value.
         problems: What is wrong, one entry a key.
+        what: What it should have been.
     """
 
-    def __init__(self, source: str, problems: tuple[SpecProblem, ...]) -> None:
-        super().__init__(source, problems)
-        self.source, self.problems = source, tuple(SpecProblem(*problem) for problem in problems)
+    def __init__(self, source: str, problems: tuple[SpecProblem, ...], what: str = "model spec") -> None:
+        super().__init__(source, problems, what)
+        self.source, self.what = source, what
+        self.problems = tuple(SpecProblem(*problem) for problem in problems)
 
     def __str__(self) -> str:
         lines = "\n".join(f"  - {problem}" for problem in self.problems)
-        return f"{self.source} is not a valid model spec:\n{lines}"
+        return f"{self.source} is not a valid {self.what}:\n{lines}"
 
 
 class PartError(MlopsError, LookupError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -65,7 +66,7 @@ def _shown(position: int, expectation: Expectation, result: Any, personal: Seque
     hidden, error = hides(expectation, personal), raised(result)
     if error:
         return unanswered(position, expectation, UNSAID if hidden else error)
-    told = result.to_json_dict()["result"]  # numpy's numbers have no place on GX's page
+    told = json.loads(json.dumps(result.to_json_dict()["result"]))  # GX's page refuses numpy's numbers
     if hidden:
         told = {name: told[name] for name in COUNTS if name in told}
     return ExpectationValidationResult(

@@ -36,7 +36,7 @@ def ask_plainly(
         if len(expectations) == 1:
             ((position, expectation),) = expectations
             return {position: unanswered(position, expectation, " ".join(str(error).split()) or type(error).__name__)}
-        found = {}
+        found: dict[int, Any] = {}
         for each in expectations:
             found |= ask_plainly(rows, [each], complete=complete)
         return found
