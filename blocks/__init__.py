@@ -7,6 +7,7 @@ from prefect_mlops.blocks.ledgers import Ledger
 from prefect_mlops.blocks.observations import PredictionLog
 from prefect_mlops.blocks.personal import PersonalKey
 from prefect_mlops.blocks.places import Places
+from prefect_mlops.blocks.queues import LandingQueue
 from prefect_mlops.blocks.settings import MlopsSettings
 from prefect_mlops.blocks.sources import DeltaSource, SqlSource
 from prefect_mlops.blocks.tables import DeltaTables
@@ -18,6 +19,7 @@ __all__ = [
     "DeltaSource",
     "DeltaTables",
     "FileSource",
+    "LandingQueue",
     "Ledger",
     "LocalTarget",
     "MlflowTracking",

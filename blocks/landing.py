@@ -168,6 +168,10 @@ class FileSource(Block):
         root = self._folder().address("")
         return address.removeprefix(root) if address.startswith(root) else ""
 
+    def may_wait(self, batch: str) -> bool:
+        """Whether a file of this name would be taken in: it is not hidden or put aside, and has an ending of ours."""
+        return _is_readable(batch) and not any(part.startswith((".", "_")) for part in batch.split("/"))
+
     def is_there(self) -> bool:
         """Whether the folder exists.
 

@@ -8,7 +8,6 @@ import re
 import time as clock
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefect.blocks.core import Block
@@ -35,7 +34,7 @@ TABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class DeltaTables(Block):
-    """The Delta tables of all models: accepted rows, labels, predictions, and files of quarantined batches.
+    """The Delta tables of all models: accepted rows, labels, predictions and quarantined rows.
 
     Example:
         Load a saved block and read what was accepted last:
@@ -165,28 +164,6 @@ class DeltaTables(Block):
             raise DataError(f"Table {table!r} has no column {', '.join(missing)}", f"It has {', '.join(there)}")
         rows: pd.DataFrame = found.to_pyarrow_dataset().to_table(wanted, _window(time, after, before)).to_pandas()
         return rows
-
-    def quarantine(self, model: str, batch: str, frame: pd.DataFrame, reasons: Sequence[str]) -> str:
-        """Set a batch aside as a Parquet file of text columns, with the reasons in its metadata.
-
-        Whatever is wrong with the rows, they can be kept as text.
-
-        Returns:
-            Where the file lies, `<root>/<model>-quarantine/<batch>.parquet`.
-        """
-        import pyarrow.parquet as pq
-
-        from prefect_mlops.core.batches import as_texts
-
-        metadata = {b"reasons": json.dumps(list(reasons)).encode(), b"batch": batch.encode()}
-        rows = as_texts(frame).replace_schema_metadata(metadata)
-        file = re.sub(r"[^A-Za-z0-9._-]", "_", batch.removesuffix(".parquet")) + ".parquet"
-        folder = self.path(f"{model}-quarantine")
-        if "://" not in folder:
-            Path(folder).mkdir(parents=True, exist_ok=True)
-        with self._store(folder).open_output_stream(file) as sink:
-            pq.write_table(rows, sink)
-        return f"{folder}/{file}"
 
     def _commit(self, table: str, rows: pa.Table, transactions: Mapping[str, int], time: str | None) -> bool:
         """Write one version that also remembers its application transactions, unless they are known already."""

@@ -30,6 +30,7 @@ class Event(StrEnum):
     CANDIDATE_REJECTED = "mlops.candidate.rejected"
     CANDIDATE_UNDECIDED = "mlops.candidate.deferred"
     CANARY_FAILED = "mlops.canary.failed"
+    LANDING_WATCHED = "mlops.landing.watched"
 
 
 def model_resource(model: str, subject: str) -> dict[str, str]:

@@ -29,7 +29,8 @@ BEATS = 3
 DEFAULT_BEAT_SECONDS = 180
 ENDS = (
     *("Completed", "Failed", "Cancelled", "Crashed", "TimedOut"),
-    *("Accepted", "Rejected", "Undecided", "Promoted", "RolledBack", "Outdated", "Refused"),
+    *("Accepted", "Rejected", "PartlyRejected", "NothingNew"),
+    *("Undecided", "Promoted", "RolledBack", "Outdated", "Refused"),
     *("Healthy", "Degraded", "Drifted", "Unknown", "Unserved", "NotDue", "Told"),
 )
 """The names of end states: Prefect's own, and those of our flows, which it announces under these names."""

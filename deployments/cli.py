@@ -108,11 +108,11 @@ def bootstrap(
 def land(
     model: str,
     file: Path,
-    batch: Annotated[str, typer.Option(help="The batch's name; `labels-...` for labels.")] = "",
+    batch: Annotated[str, typer.Option(help="The file's name there; `labels-...` for labels.")] = "",
     as_of: Annotated[str, typer.Option(help="Time it belongs to, such as 2013-05-01T00:00:00Z; now by default.")] = "",
     environment: Environment = "default",
 ) -> None:
-    """Let a batch land: copy a file into the landing folder and announce it."""
+    """Let a batch land: copy a file into the model's landing folder and announce it."""
     from prefect_mlops.deployments.land import land_batch
 
     try:

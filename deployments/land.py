@@ -20,21 +20,24 @@ __all__ = ["land_batch"]
 def land_batch(
     model: str, file: Path, batch: str = "", as_of: datetime | None = None, environment: str = "default"
 ) -> str:
-    """Copy a file into the landing folder and announce it, which starts `mlops-ingest/<model>`.
+    """Copy a file into the model's landing folder and announce it, which starts `mlops-ingest/<model>`.
+
+    A file that is copied there in any other way is announced by the watch, `mlops-watch/operations`.
 
     Args:
         model: The model that the batch is for.
         file: A Parquet, CSV or JSON-lines file.
-        batch: The batch's name; the file's by default. One that starts with `labels-` holds labels.
+        batch: The file's name there; its own by default. One that starts with `labels-` holds labels.
         as_of: The time that the batch belongs to, with a zone; now by default.
         environment: Name of the block documents to use.
 
     Returns:
-        The batch's name.
+        The batch's name, `<model>/<file's name>`.
 
     Raises:
         NotFound: There is no such file or model, or no landing folder in the environment.
-        DataError: The ending is unknown, or `as_of` has no zone.
+        DataError: The ending is unknown, another batch waits under this name, or `as_of` has no zone.
+        ServingError: The landing folder does not answer.
     """
     if not file.is_file():
         raise NotFound("file", str(file), "Give the path of a Parquet, CSV or JSON-lines file")
@@ -47,7 +50,7 @@ def land_batch(
         source = cast(FileSource, FileSource.load(environment))
     except ValueError as error:
         raise NotFound("block", f"mlops-source/{environment}", "Run `prefect-mlops bootstrap`") from error
-    name = source.put(file, batch)
+    name = source.put(file, f"{model}/{(batch or file.name).removeprefix(f'{model}/')}")
     payload = event_payload(as_of=moment.isoformat(), batch=name)
     emit_event(event=Event.DATA_LANDED.value, resource=model_resource(model, name), payload=payload)
     return name

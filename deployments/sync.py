@@ -33,6 +33,13 @@ EVENT_VERSIONS = {
     "labels_version": "{{ event.payload.labels_version }}",
 }
 ALERT = "operations-alert-when-automation-action-failed"
+WATCH = "landing-watch-when-nobody-watches"
+SILENCE_SECONDS = 90.0
+"""Three times the pause between two beats of a watch."""
+WATCH_MAY_BE_MISSING = (
+    *("prefect.deployment.ready", "prefect.deployment.updated"),
+    *(f"prefect.flow-run.{end}" for end in ("Completed", "Failed", "Crashed", "Cancelled", "TimedOut", "Outdated")),
+)
 NOT_STANDING = "!operations-*"
 """The alert would tell of itself for ever; the crash watch may ask to end a run that has just ended."""
 DEFAULT_POOL = "local"
@@ -76,7 +83,8 @@ def render_project(specs: tuple[ModelSpec, ...], pool: str | None = None, existi
     """
     found = _deployments_of(existing)
     chosen = pool or next((d["work_pool"]["name"] for d in found.values() if d.get("work_pool")), DEFAULT_POOL)
-    deployments = [deployment for spec in specs for deployment in _group(spec, chosen)] + [_alert(chosen)]
+    deployments = [deployment for spec in specs for deployment in _group(spec, chosen)]
+    deployments += [_watch(specs, chosen), _alert(chosen)]
     for deployment in deployments:
         kept = found.get(_slug(deployment), {})
         if "schedules" in kept:
@@ -194,6 +202,39 @@ def _trigger(
         "threshold": 1,
         "within": within,
         "parameters": parameters,
+    }
+
+
+def _watch(specs: tuple[ModelSpec, ...], pool: str) -> dict[str, Any]:
+    """The watch over the landing folder of all models, started anew by the silence that follows its last beat.
+
+    While it beats, each beat starts the wait for the next one. A run that could not begin is not asked for again
+    until it ends, so that a night without workers leaves one run and not a thousand.
+    """
+    return {
+        "name": "operations",
+        "entrypoint": "prefect_mlops.flows.watch.watch",
+        "description": "Watch where batches land, so that each of them is ingested within seconds.",
+        "tags": ["mlops"],
+        "parameters": {"models": [spec.name for spec in specs], "environment": "default"},
+        "enforce_parameter_schema": True,
+        "work_pool": {"name": pool},
+        "concurrency_limit": {"limit": 1, "collision_strategy": "CANCEL_NEW"},
+        "schedules": [],
+        "triggers": [
+            {
+                "type": "event",
+                "name": WATCH,
+                "enabled": True,
+                "match_related": {"prefect.resource.role": "flow", "prefect.resource.name": "mlops-watch"},
+                "after": [Event.LANDING_WATCHED.value, *WATCH_MAY_BE_MISSING],
+                "expect": [Event.LANDING_WATCHED.value],
+                "posture": "Proactive",
+                "threshold": 1,
+                "within": SILENCE_SECONDS,
+            }
+        ],
+        "pull": [],
     }
 
 

@@ -1,67 +1,60 @@
-"""Take a batch that has landed: validate it, then accept it as a table version or set it aside."""
+"""Take in what has landed: accept good rows as table versions, set the others aside with their reasons."""
 
 from datetime import datetime
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.states import Completed
+from prefect.states import Completed, Failed
 
-from prefect_mlops.core.events import Event
+from prefect_mlops.core.intake import end_of
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.tasks import (
-    accept_labels,
-    accept_rows,
-    announce,
-    load_batch,
+    announce_intake,
+    find_waiting,
     load_places,
+    load_source,
     load_suite,
+    log_validation,
     pin_versions,
-    publish_validation,
-    quarantine_rows,
-    record_stage,
+    publish_intake,
+    take_batch,
     time_of_run,
-    validate_data,
 )
 
 __all__ = ["ingest"]
 
 
 @flow(name="mlops-ingest", retries=1, retry_delay_seconds=5, timeout_seconds=3600)
-def ingest(spec: ModelSpec, batch: str, environment: str = "default", as_of: datetime | None = None) -> State:
-    """Validate a batch that has landed, and accept or quarantine it.
+def ingest(
+    spec: ModelSpec, batch: str = "", environment: str = "default", as_of: datetime | None = None, source: str = ""
+) -> State:
+    """Validate what has landed, and accept or quarantine it.
 
     Args:
         spec: What the model must be.
-        batch: The file's name in the landing folder; one that starts with `labels-` holds labels that came later.
+        batch: A batch's name in the source; all files that wait in the landing folder when empty. One whose file name
+            starts with `labels-` holds labels that came later.
         environment: Name of the block documents to use.
-        as_of: The time the batch belongs to; the run's scheduled time by default.
+        as_of: The time the batches belong to; the run's scheduled time by default.
+        source: Slug of another source than the environment's landing folder, such as `mlops-sql-source/warehouse`.
     """
     moment = time_of_run(as_of)
     places = load_places(environment)
-    rows = load_batch(places.source, batch)
+    landing = load_source(places, source)
+    waiting = find_waiting(landing, spec, batch)
+    if not waiting:
+        return Completed(name="NothingNew", message="No file waits in the landing folder.")
 
-    if batch.startswith("labels-"):
-        labels = accept_labels(places.tables, spec, rows, batch, moment)
-        record_stage(places.ledger, spec, "labels.accepted", batch, moment, {"labels": labels}, key=batch)
-        known = pin_versions(places.tables, spec, labels_version=labels.version)._asdict()
-        announce(Event.LABELS_ARRIVED, spec, batch, moment, batch=batch, **known)
-        return Completed(name="Accepted", message=f"{labels.rows:,} labels are version {labels.version}.")
+    suite = load_suite(places.suites, spec)
+    tried = [take_batch(places, landing, spec, suite, each, moment, return_state=True) for each in waiting]
+    taken = [each.result() for each in tried if each.is_completed()]
+    if taken:
+        announce_intake(spec, taken, moment, pin_versions(places.tables, spec))
+        publish_intake(spec, taken)
+        log_validation(places.tracking, spec, taken)
 
-    report = validate_data(rows, load_suite(places.suites, spec), personal=spec.data.personal)
-    publish_validation(spec, batch, report)
-    if report.blocked:
-        reasons = tuple(failure.reason for failure in report.failures)
-        where = quarantine_rows(places.tables, spec, rows, batch, reasons)
-        record_stage(
-            places.ledger, spec, "data.quarantined", batch, moment, {"report": report, "where": where}, key=batch
-        )
-        announce(Event.DATA_QUARANTINED, spec, batch, moment, batch=batch, reason=report.summary)
-        return Completed(name="Rejected", message=report.summary)
-
-    data = accept_rows(places.tables, spec, rows, batch, moment)
-    record_stage(places.ledger, spec, "data.accepted", batch, moment, {"data": data, "report": report}, key=batch)
-    announce(Event.DATA_ACCEPTED, spec, batch, moment, batch=batch, data_version=data.version)
-    if spec.data.labels == "with-rows":
-        known = pin_versions(places.tables, spec, data.version)._asdict()
-        announce(Event.LABELS_ARRIVED, spec, batch, moment, batch=batch, **known)
-    return Completed(name="Accepted", message=f"{data.rows:,} rows are version {data.version}. {report.summary}")
+    broken = [each.message for each in tried if not each.is_completed()]
+    if broken:
+        return Failed(message=f"{len(broken)} of {len(tried)} batches could not be taken in, first: {broken[0]}")
+    name, message = end_of(taken)
+    return Completed(name=name, message=message)

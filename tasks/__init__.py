@@ -7,24 +7,28 @@ from prefect_mlops.tasks.data import (
     load_labelled_rows,
     load_recent_rows,
     pin_versions,
-    quarantine_rows,
 )
 from prefect_mlops.tasks.evaluation import evaluate_candidate
 from prefect_mlops.tasks.governance import check_due, record_stage, render_model_card, trace_lineage
+from prefect_mlops.tasks.intake import find_waiting, take_batch
 from prefect_mlops.tasks.judging import judge_candidate, judge_health
+from prefect_mlops.tasks.landing import watch_landing
 from prefect_mlops.tasks.monitoring import collect_predictions, observe_model
 from prefect_mlops.tasks.packaging import build_bento, stage_bento
 from prefect_mlops.tasks.publishing import (
     announce,
+    announce_intake,
+    log_validation,
     publish_card,
     publish_decision,
     publish_health,
+    publish_intake,
     publish_rollout,
-    publish_validation,
 )
+from prefect_mlops.tasks.quarantine import load_quarantined, quarantine_rows, release_quarantined
 from prefect_mlops.tasks.registry import fetch_package, load_champion, log_candidate, promote_version, read_champion
 from prefect_mlops.tasks.rollout import choose_rollback, deploy_bento, finish_rollout, run_canary, undo_rollout
-from prefect_mlops.tasks.runs import load_places, one_writer, run_key, run_logger, run_name, time_of_run
+from prefect_mlops.tasks.runs import load_places, load_source, one_writer, run_key, run_logger, run_name, time_of_run
 from prefect_mlops.tasks.training import profile_candidate, split_rows, train_candidate
 from prefect_mlops.tasks.validation import load_suite, validate_data
 
@@ -32,6 +36,7 @@ __all__ = [
     "accept_labels",
     "accept_rows",
     "announce",
+    "announce_intake",
     "build_bento",
     "check_due",
     "choose_rollback",
@@ -39,6 +44,7 @@ __all__ = [
     "deploy_bento",
     "evaluate_candidate",
     "fetch_package",
+    "find_waiting",
     "finish_rollout",
     "judge_candidate",
     "judge_health",
@@ -46,9 +52,12 @@ __all__ = [
     "load_champion",
     "load_labelled_rows",
     "load_places",
+    "load_quarantined",
     "load_recent_rows",
+    "load_source",
     "load_suite",
     "log_candidate",
+    "log_validation",
     "observe_model",
     "one_writer",
     "pin_versions",
@@ -57,11 +66,12 @@ __all__ = [
     "publish_card",
     "publish_decision",
     "publish_health",
+    "publish_intake",
     "publish_rollout",
-    "publish_validation",
     "quarantine_rows",
     "read_champion",
     "record_stage",
+    "release_quarantined",
     "render_model_card",
     "run_canary",
     "run_key",
@@ -69,9 +79,11 @@ __all__ = [
     "run_name",
     "split_rows",
     "stage_bento",
+    "take_batch",
     "time_of_run",
     "trace_lineage",
     "train_candidate",
     "undo_rollout",
     "validate_data",
+    "watch_landing",
 ]

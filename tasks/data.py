@@ -24,7 +24,6 @@ __all__ = [
     "load_labelled_rows",
     "load_recent_rows",
     "pin_versions",
-    "quarantine_rows",
 ]
 
 ACCEPTED_AT = "accepted_at"
@@ -100,18 +99,6 @@ def accept_labels(
     known[spec.target.column] = known[spec.target.column].infer_objects()
     _require_keys(known, spec.data.key, batch)
     return tables.append(f"{spec.name}-labels", known.assign(**{LABELLED_AT: pd.Timestamp(as_of)}), batch)
-
-
-@task
-def quarantine_rows(
-    tables: DeltaTables, spec: ModelSpec, rows: pd.DataFrame, batch: str, reasons: tuple[str, ...]
-) -> str:
-    """Set a rejected batch aside with the reasons, where a person can look at it.
-
-    Returns:
-        Where it lies.
-    """
-    return tables.quarantine(spec.name, batch, rows, reasons)
 
 
 @task

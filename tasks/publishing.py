@@ -112,17 +112,17 @@ def log_validation(tracking: MlflowTracking, spec: ModelSpec, taken: Sequence[In
     Returns:
         A link to the run; empty where there was no report or nobody took it.
     """
-    reports = [intake for intake in taken if intake.report is not None]
-    if not reports:
+    reported = [(intake, intake.report) for intake in taken if intake.report is not None]
+    if not reported:
         return ""
     try:
         client = tracking.client()
         experiment = tracking.experiment_id(f"{spec.name}-data")
-        run = client.create_run(experiment, run_name=run_name(), tags={"mlops.suite": reports[0].report.suite_digest})
+        run = client.create_run(experiment, run_name=run_name(), tags={"mlops.suite": reported[0][1].suite_digest})
         with tempfile.TemporaryDirectory() as folder:
-            for intake in reports:
+            for intake, report in reported:
                 file = Path(folder, re.sub(r"[^A-Za-z0-9._-]", "_", intake.batch))
-                Path(f"{file}.json").write_text(intake.report.model_dump_json(indent=1))
+                Path(f"{file}.json").write_text(report.model_dump_json(indent=1))
                 if intake.page:
                     Path(f"{file}.html").write_text(intake.page)
             client.log_artifacts(run.info.run_id, folder, "validation")
@@ -131,11 +131,6 @@ def log_validation(tracking: MlflowTracking, spec: ModelSpec, taken: Sequence[In
         run_logger().warning("The validation reports are not in MLflow: %s", error)
         return ""
     return tracking.run_url(experiment, run.info.run_id)
-
-
-@task
-def publish_validation(spec: ModelSpec, batch: str, report: object) -> None:
-    """Gone with the old ingest flow."""
 
 
 @task

@@ -18,8 +18,9 @@ from prefect_mlops.core.names import write_limit
 
 if TYPE_CHECKING:
     from prefect_mlops.blocks import Places
+    from prefect_mlops.blocks.sources import BatchSource
 
-__all__ = ["load_places", "one_writer", "run_key", "run_logger", "run_name", "time_of_run"]
+__all__ = ["load_places", "load_source", "one_writer", "run_key", "run_logger", "run_name", "time_of_run"]
 
 WAIT_SECONDS = 1800
 
@@ -33,6 +34,18 @@ def load_places(environment: str) -> Places:
     from prefect_mlops.blocks import Places
 
     return Places.load(environment)
+
+
+def load_source(places: Places, slug: str = "") -> BatchSource:
+    """The source that a block slug names, such as `mlops-sql-source/warehouse`; the landing folder when empty.
+
+    Raises:
+        NotFound: No such block is saved.
+        DataError: The slug is none, or names a block that gives no batches.
+    """
+    from prefect_mlops.blocks.places import load_source
+
+    return load_source(slug, places)
 
 
 def run_logger() -> logging.Logger | logging.LoggerAdapter[logging.Logger]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from prefect import task
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from prefect_mlops.blocks import SuiteStore
     from prefect_mlops.core.spec import ModelSpec
 
-    Rows = pd.DataFrame | pl.DataFrame | pl.LazyFrame | pa.Table | Path | str
+    Rows: TypeAlias = pd.DataFrame | pl.DataFrame | pl.LazyFrame | pa.Table | Path | str
 
 __all__ = ["FailingRows", "find_failing_rows", "load_suite", "render_data_docs", "validate_data"]
 

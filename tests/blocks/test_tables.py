@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 from pydantic import SecretStr
@@ -154,18 +153,6 @@ def test_a_remote_root_keeps_its_scheme() -> None:
     tables = DeltaTables(root="s3://lake/models/", storage_options={"key": SecretStr("k")})
 
     assert tables.path("t") == "s3://lake/models/t"
-
-
-def test_any_rows_can_be_quarantined(tables: DeltaTables) -> None:
-    broken = pd.DataFrame([[1, None, b"x"], ["x", 2.5, pd.Timestamp(0)]], columns=["a", "b", "b"])
-
-    where = tables.quarantine("m", "2013/04.csv", broken, ["b stands there twice"])
-
-    found = pq.read_table(where)
-    assert where.endswith("m-quarantine/2013_04.csv.parquet")
-    assert found.column("a").to_pylist() == ["1", "x"]
-    assert found.column(1).to_pylist() == [None, "2.5"]
-    assert found.schema.metadata[b"reasons"] == b'["b stands there twice"]'
 
 
 def test_many_writers_at_once_lose_and_double_nothing(tables: DeltaTables) -> None:

@@ -17,7 +17,6 @@ from prefect_mlops.tasks import (
     load_labelled_rows,
     load_recent_rows,
     pin_versions,
-    quarantine_rows,
     split_rows,
     train_candidate,
 )
@@ -137,12 +136,6 @@ def test_the_recent_window_keeps_rows_without_a_label(
 
     assert len(recent) == 48
     assert recent["left"].notna().sum() == 10
-
-
-def test_a_quarantined_batch_can_be_looked_at(spec: ModelSpec, tables: DeltaTables, rows: pd.DataFrame) -> None:
-    where = quarantine_rows.fn(tables, spec, rows.assign(age="broken"), "bad.parquet", ("age: broken",))
-
-    assert set(pd.read_parquet(where)["age"]) == {"broken"}
 
 
 def test_training_before_anything_arrived_says_what_to_do(spec: ModelSpec, tables: DeltaTables) -> None:
