@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from prefect_mlops.core.batches import as_texts
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from prefect_mlops.core.spec import ModelSpec
 
-__all__ = ["Cause", "as_records", "rows_of_records", "sift", "without"]
+__all__ = ["Cause", "as_records", "in_types", "rows_of_records", "sift", "without"]
 
 BATCH, ROW, REASONS, VALUES, AT = "batch", "row", "reasons", "values", "quarantined_at"
 SHOWN = ("quarantine_batch", "quarantine_row", "quarantine_reasons")
@@ -142,13 +142,17 @@ def rows_of_records(records: pd.DataFrame, known: pa.Schema | None = None) -> pd
     """
     import pandas as pd
 
-    rows = pd.DataFrame.from_records([json.loads(text) for text in records[VALUES]], index=records.index)
-    for field in known or ():
-        if field.name in rows:
-            rows[field.name] = _typed(rows[field.name], field.type)
+    texts = pd.DataFrame.from_records([json.loads(text) for text in records[VALUES]], index=records.index)
+    rows = in_types(texts, known or ())
     said = records[REASONS].map(lambda text: "; ".join(json.loads(text)))
     named = zip(SHOWN, (records[BATCH], records[ROW], said), strict=True)
     return rows.assign(**dict(named)).reset_index(drop=True)
+
+
+def in_types(texts: pd.DataFrame, known: Iterable[pa.Field]) -> pd.DataFrame:
+    """Columns of text in the types of a table; one of which not every value reads as its type stays text."""
+    types = {field.name: field.type for field in known}
+    return texts.assign(**{name: _typed(texts[name], kind) for name, kind in types.items() if name in texts})
 
 
 def _again(shared: pd.DataFrame) -> pd.Series:

@@ -19,6 +19,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 Project = Annotated[Path, typer.Option(help="Folder that holds specs/ and prefect.yaml.")]
 Environment = Annotated[str, typer.Option(help="Name of the block documents.")]
+AsOf = Annotated[str, typer.Option(help="Time it belongs to, such as 2013-05-01T00:00:00Z; now by default.")]
 
 
 def told_plainly(command: Command) -> Command:
@@ -109,17 +110,48 @@ def land(
     model: str,
     file: Path,
     batch: Annotated[str, typer.Option(help="The file's name there; `labels-...` for labels.")] = "",
-    as_of: Annotated[str, typer.Option(help="Time it belongs to, such as 2013-05-01T00:00:00Z; now by default.")] = "",
+    as_of: AsOf = "",
     environment: Environment = "default",
 ) -> None:
     """Let a batch land: copy a file into the model's landing folder and announce it."""
     from prefect_mlops.deployments.land import land_batch
 
-    try:
-        moment = datetime.fromisoformat(as_of) if as_of else datetime.now(UTC)
-    except ValueError as error:
-        raise typer.BadParameter(f"{as_of!r} is not an ISO 8601 time.", param_hint="--as-of") from error
-    typer.echo(f"landed {land_batch(model, file, batch, moment, environment)}")
+    typer.echo(f"landed {land_batch(model, file, batch, _moment(as_of), environment)}")
+
+
+@app.command()
+@told_plainly
+def quarantine(
+    model: str,
+    output: Annotated[Path, typer.Option(help="The file to write, .csv or .parquet.")],
+    batch: Annotated[str, typer.Option(help="Only the rows of this batch.")] = "",
+    project: Project = Path(),
+    environment: Environment = "default",
+) -> None:
+    """Write the rows that wait in a model's quarantine into a file, with the reasons, to be corrected."""
+    from prefect_mlops.deployments.quarantine import write_quarantined
+
+    rows = write_quarantined(project, model, output, batch, environment)
+    if not rows:
+        typer.echo("No row waits in quarantine.")
+        return
+    typer.echo(f"wrote {rows:,} rows to {output}")
+    typer.echo(f"Next: correct values, delete the rows that stay out, `prefect-mlops release {model} {output}`.")
+
+
+@app.command()
+@told_plainly
+def release(
+    model: str,
+    file: Path,
+    as_of: AsOf = "",
+    project: Project = Path(),
+    environment: Environment = "default",
+) -> None:
+    """Accept corrected rows from a file that `quarantine` wrote."""
+    from prefect_mlops.deployments.quarantine import release_file
+
+    typer.echo(release_file(project, model, file, _moment(as_of), environment))
 
 
 @app.command()
@@ -144,3 +176,10 @@ def demo(
         run_demo(months, keep, folder.absolute(), Ports(prefect_port, mlflow_port, gateway_port), results)
     except KeyboardInterrupt:
         sys.exit("demo: stopped; nothing runs any more")
+
+
+def _moment(as_of: str) -> datetime:
+    try:
+        return datetime.fromisoformat(as_of) if as_of else datetime.now(UTC)
+    except ValueError as error:
+        raise typer.BadParameter(f"{as_of!r} is not an ISO 8601 time.", param_hint="--as-of") from error

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prefect_mlops.core.errors import DataError, NotFound
 from prefect_mlops.core.spec import ModelSpec
@@ -14,6 +15,11 @@ from prefect_mlops.tasks import (
     pin_versions,
     release_quarantined,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from prefect_mlops.blocks import DeltaTables
 
 __all__ = ["release_file", "write_quarantined"]
 
@@ -61,16 +67,30 @@ def release_file(project: Path, model: str, file: Path, as_of: datetime, environ
         NotFound: There is no such file, model or environment.
         DataError: The rows cannot be read, are not in quarantine, or still do not fit; nothing was changed.
     """
-    from prefect_mlops.core.rowfiles import read_rows
-
     if not file.is_file():
         raise NotFound("file", str(file), "Write one with `prefect-mlops quarantine`")
     spec, places = _spec_of(project, model), load_places(environment)
-    rows = read_rows(file.read_bytes(), file.name)
+    rows = _corrected(file, places.tables, f"{spec.name}-accepted")
     suite = load_suite.fn(places.suites, spec)
     intake = release_quarantined.fn(places, places.source, spec, suite, rows, as_of)
     announce_intake.fn(spec, [intake], as_of, pin_versions.fn(places.tables, spec))
     return intake.reason
+
+
+def _corrected(file: Path, tables: "DeltaTables", table: str) -> "pd.DataFrame":
+    """The rows of a file; those of CSV in the types of the table that they shall join, since CSV tells none."""
+    import pandas as pd
+
+    from prefect_mlops.core.quarantine import in_types
+    from prefect_mlops.core.rowfiles import read_rows
+
+    rows = read_rows(file.read_bytes(), file.name)
+    if file.suffix.lower() != ".csv":
+        return rows
+    named = {name: rows[name] for name in map(str, rows) if name.startswith("quarantine_")}
+    texts = pd.read_csv(file, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig")
+    known = tables.types_of(table) if tables.exists(table) else ()
+    return in_types(texts, known).assign(**named)
 
 
 def _spec_of(project: Path, model: str) -> ModelSpec:
