@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from prefect_mlops.core.columns import arrow_column, first_line
+from prefect_mlops.core.columns import arrow_column
 from prefect_mlops.core.errors import DataError, SchemaMismatch
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def as_columns(frame: pd.DataFrame, batch: str) -> pa.Table:
         except ValueError as error:
             raise DataError(
                 f"Column {name!r} of batch {batch!r} holds values of several types, or of one that no table holds "
-                f"({first_line(error)})",
+                f"({error})",
                 f"Give it one type before, for example frame[{name!r}].astype('string')",
             ) from error
         columns[name] = _plain(column, name, batch)
@@ -175,7 +175,7 @@ def _plain(column: pa.ChunkedArray, name: str, batch: str) -> pa.ChunkedArray:
         return column.cast(plain_type(kind))
     except pa.ArrowException as error:
         raise DataError(
-            f"Column {name!r} of batch {batch!r} would lose digits as {plain_type(kind)} ({first_line(error)})",
+            f"Column {name!r} of batch {batch!r} would lose digits: it is {kind}, the table holds {plain_type(kind)}",
             "Round it before, for example times with .dt.round('us')",
         ) from error
 

@@ -83,6 +83,7 @@ def _lineage(lineage: Mapping[str, Any]) -> str:
         ("data digest", _short(data.get("digest"))),
         ("judging rows' digest", _short(lineage.get("holdout_digest"))),
         ("spec digest", _short(lineage.get("spec_digest"))),
+        ("suite digest", _short(lineage.get("suite_digest"))),
         ("environment digest", _short(lineage.get("lock_digest"))),
         ("commit", _short(lineage.get("commit"))),
         ("seed", lineage.get("seed", "not on record")),

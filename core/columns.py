@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["arrow_column", "first_line"]
+__all__ = ["arrow_column"]
 
 
 def arrow_column(values: pd.Series) -> pa.ChunkedArray:
@@ -41,8 +41,10 @@ def arrow_column(values: pd.Series) -> pa.ChunkedArray:
             column = pa.Array.from_pandas(values.dt.tz_convert(None)).cast(pa.timestamp(values.dt.unit, "UTC"))
         else:
             column = pa.Array.from_pandas(values)
-    except (pa.ArrowException, OverflowError, UnicodeError) as error:
-        raise ValueError(first_line(error)) from error
+    except (pa.ArrowException, OverflowError, UnicodeError, TypeError) as error:
+        # Arrow quotes a value, which may be personal: the types say enough.
+        kinds = sorted({type(value).__name__ for value in values[values.notna()].head(10_000)})
+        raise ValueError(f"{values.dtype} of {', '.join(kinds)}") from error
     if isinstance(column, pa.Array):
         column = pa.chunked_array([column])
     if pa.types.is_dictionary(column.type):
@@ -103,8 +105,3 @@ def _is_same(before: object, after: object) -> bool:
     if getattr(before, "nanosecond", 0):
         return False
     return family is not None and family is _family(type(after)) and bool(before == after)
-
-
-def first_line(error: Exception) -> str:
-    """What an error says, as short as a message can take in."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:160]

@@ -8,9 +8,12 @@ trigger's cool-down makes one reaction of many announcements. A *fact* is announ
 from enum import StrEnum
 from typing import Any
 
+from prefect_mlops.core.lineage import DataVersion
+
 __all__ = ["SUBJECT_LABEL", "Event", "event_payload", "model_resource"]
 
 SUBJECT_LABEL = "mlops.subject"
+NO_DATA = DataVersion(table="", version=-1, rows=0, digest="")
 
 
 class Event(StrEnum):
@@ -50,23 +53,39 @@ def event_payload(
     version: int = 0,
     data_version: int = -1,
     labels_version: int = -1,
+    data: DataVersion | None = None,
+    labels: DataVersion | None = None,
     reason: str = "",
 ) -> dict[str, Any]:
     """What every event carries, each key always there: a trigger that names a missing key starts no run.
+
+    `data_version` and `labels_version` are what whoever reacts must read; `data` and `labels` describe whole which
+    rows the event is about, with their digest: a template may name `event.payload.data.digest`.
 
     Args:
         as_of: The time the fact belongs to, ISO 8601.
         batch: The batch, for events about data.
         version: The registry version, for events about a candidate or champion; 0 for none.
-        data_version: The version of the table of accepted rows; -1 for none.
-        labels_version: The version of the table of labels; -1 for none.
+        data_version: The version of the table of accepted rows; by default that of `data`, -1 for none.
+        labels_version: The version of the table of labels; by default that of `labels`, -1 for none.
+        data: The accepted rows.
+        labels: The labels; the accepted rows where labels come with them.
         reason: One sentence for people.
+
+    Examples:
+        >>> rows = DataVersion(table="flights-late-accepted", version=7, rows=2, digest="5e")
+        >>> said = event_payload(data=rows)
+        >>> said["data_version"], said["data"]["digest"], said["labels"]["digest"]
+        (7, '5e', '')
     """
+    rows, known = data or NO_DATA, labels or NO_DATA
     return {
         "as_of": as_of,
         "batch": batch,
         "version": version,
-        "data_version": data_version,
-        "labels_version": labels_version,
+        "data_version": data_version if data_version >= 0 else rows.version,
+        "labels_version": labels_version if labels_version >= 0 else known.version,
+        "data": rows.model_dump(mode="json"),
+        "labels": known.model_dump(mode="json"),
         "reason": reason,
     }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field
 
+from prefect_mlops.core.errors import DataError
 from prefect_mlops.core.parts import Frozen
 
 if TYPE_CHECKING:
@@ -18,10 +19,10 @@ class DataVersion(Frozen):
     """One version of a table, or the rows of it that were read.
 
     Attributes:
-        table: The table's name.
-        version: The table's version.
-        rows: How many rows.
-        digest: `digest_rows` of them.
+        table: The table's name; empty where there is none.
+        version: The table's version; -1 where there is none.
+        rows: How many rows; -1 where they were not read.
+        digest: `digest_rows` of them; empty where they were not read.
         first: The oldest time, ISO 8601; empty without a time column.
         last: The newest time, likewise.
         columns: Every column with its type.
@@ -36,23 +37,33 @@ class DataVersion(Frozen):
     columns: dict[str, str] = Field(default={})
 
     @classmethod
-    def of(cls, rows: pd.DataFrame, table: str, version: int, time: str | None = None) -> Self:
+    def of(cls, rows: pd.DataFrame, table: str, version: int, time: str | pd.Series | None = None) -> Self:
         """Describe rows of a table.
 
         Args:
             rows: The rows, as they were read.
             table: The table's name.
             version: The table's version.
-            time: The column whose oldest and newest value are told.
+            time: The column whose oldest and newest value are told, or the rows' times themselves.
+
+        Raises:
+            DataError: The column holds no times.
+
+        Examples:
+            >>> import pandas as pd
+            >>> rows = pd.DataFrame({"at": pd.to_datetime(["2013-01-01", None, "2013-01-03"], utc=True)})
+            >>> said = DataVersion.of(rows, "flights", 7, "at")
+            >>> said.rows, said.first, said.columns
+            (3, '2013-01-01T00:00:00+00:00', {'at': 'datetime64[us, UTC]'})
         """
-        moments = rows[time].dropna() if time else rows.index[:0]
+        first, last = _span(rows[time] if isinstance(time, str) else time)
         return cls(
             table=table,
             version=version,
             rows=len(rows),
             digest=digest_rows(rows),
-            first=moments.min().isoformat() if len(moments) else "",
-            last=moments.max().isoformat() if len(moments) else "",
+            first=first,
+            last=last,
             columns={str(name): str(dtype) for name, dtype in rows.dtypes.items()},
         )
 
@@ -66,6 +77,7 @@ class Lineage(Frozen):
         labels_version: The version of the labels that were joined; the rows' own where labels come with them.
         commit: The commit of the code; empty where it is unknown.
         spec_digest: SHA-256 of the spec.
+        suite_digest: SHA-256 of the suite that its rows have to fit; empty where it is unknown.
         lock_digest: SHA-256 over name and version of every installed distribution.
         seed: Where every chance came from.
         parameters: The trainer as written in the spec.
@@ -79,6 +91,7 @@ class Lineage(Frozen):
     labels_version: int
     commit: str
     spec_digest: str
+    suite_digest: str = ""
     lock_digest: str
     seed: int
     parameters: dict[str, Any]
@@ -125,3 +138,13 @@ def digest_rows(rows: pd.DataFrame, *, ordered: bool = False) -> str:
     digest = hashlib.sha256(json.dumps([len(rows), ordered, columns]).encode())
     digest.update((hashes if ordered else np.sort(hashes)).tobytes())
     return digest.hexdigest()
+
+
+def _span(times: pd.Series | None) -> tuple[str, str]:
+    """The oldest and the newest time, ISO 8601; empty where there is none."""
+    known = None if times is None else times.dropna()
+    if known is None or known.empty:
+        return "", ""
+    if not hasattr(known.iloc[0], "isoformat"):
+        raise DataError(f"Column {known.name!r} holds no times but {known.dtype}", "Name a column of times")
+    return known.min().isoformat(), known.max().isoformat()

@@ -49,8 +49,8 @@ MonitorPart = Annotated[
 SplitPart = Annotated[Annotated[ByTime, Tag("by-time")] | Annotated[ByKey, Tag("by-key")], by_kind]
 
 
-def _digest(part: Frozen) -> str:
-    canonical = json.dumps(part.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+def _digest(part: Frozen, leave_out: set[str] | None = None) -> str:
+    canonical = json.dumps(part.model_dump(mode="json", exclude=leave_out), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
@@ -138,8 +138,8 @@ class Suite(Frozen):
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the suite in canonical JSON."""
-        return _digest(self)
+        """SHA-256 over the suite in canonical JSON, without `data_docs`: pages change no verdict."""
+        return _digest(self, leave_out={"data_docs"})
 
 
 class Retraining(Frozen):

@@ -15,6 +15,7 @@ from prefect_mlops.tasks import (
     load_champion,
     load_labelled_rows,
     load_places,
+    load_suite,
     log_candidate,
     one_writer,
     pin_versions,
@@ -77,7 +78,7 @@ def train(
         )
         decision = judge_candidate(spec, evidence)
         profile = profile_candidate(spec, candidate, sets.reference)
-        lineage = trace_lineage(spec, sets, moment, versions)
+        lineage = trace_lineage(spec, sets, moment, versions, load_suite(places.suites, spec))
         logged = log_candidate(
             places.tracking, spec, candidate, evidence, decision, lineage, profile, reference=sets.reference
         )
@@ -95,6 +96,7 @@ def train(
         version=logged.version,
         data_version=versions.data_version,
         labels_version=versions.labels_version,
+        data=lineage.data,
         reason=decision.summary,
     )
     return Completed(name=decision.outcome.capitalize(), message=decision.summary)

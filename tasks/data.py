@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from prefect import task
 
-from prefect_mlops.core.errors import DataError
+from prefect_mlops.core.acceptance import ACCEPTED_AT, LABELLED_AT, require_joinable, require_labels, require_rows
+from prefect_mlops.core.errors import NotFound
 from prefect_mlops.core.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -17,17 +19,16 @@ if TYPE_CHECKING:
     from prefect_mlops.core.lineage import DataVersion
 
 __all__ = [
+    "Loaded",
     "Versions",
     "accept_labels",
     "accept_rows",
     "load_batch",
+    "load_data",
     "load_labelled_rows",
     "load_recent_rows",
     "pin_versions",
 ]
-
-ACCEPTED_AT = "accepted_at"
-LABELLED_AT = "labelled_at"
 
 
 class Versions(NamedTuple):
@@ -35,6 +36,61 @@ class Versions(NamedTuple):
 
     data_version: int
     labels_version: int
+
+
+class Loaded(NamedTuple):
+    """Rows as they were read, and what they are: table, version, digest, time span."""
+
+    rows: pd.DataFrame
+    version: DataVersion
+
+
+@task(retries=2, retry_delay_seconds=2)
+def load_data(
+    tables: DeltaTables,
+    table: str,
+    *,
+    version: int | None = None,
+    columns: Sequence[str] | None = None,
+    time: str | None = None,
+    after: datetime | None = None,
+    before: datetime | None = None,
+) -> Loaded:
+    """Read a version of a table, or a time window of it, and say exactly what was read.
+
+    Args:
+        tables: Where the tables are.
+        table: The table's name, such as `flights-late-accepted`.
+        version: The version to read; the newest at this moment when None.
+        columns: Only these columns; all when None.
+        time: The time column: of the window, and of the time span that is told. It need not be one of `columns`.
+        after: Rows later than this; the moment itself is not part of the window.
+        before: Rows up to this; the moment itself is part of the window.
+
+    Returns:
+        The rows, none where the window is empty, and their `DataVersion`, whose digest is `digest_rows` of them.
+
+    Raises:
+        NotFound: There is no such table or version.
+        DataError: A column is not there, `time` holds no times, or the window has no time column or no zone.
+
+    Example:
+        ```python
+        found = load_data(tables, "flights-late-accepted", version=12, columns=["carrier", "distance"], time="time")
+        found.rows, found.version.digest
+        ```
+    """
+    from prefect_mlops.core.lineage import DataVersion
+
+    if version is not None and version < 0:
+        raise NotFound("version", f"{table} {version}", "Versions are counted from 0")
+    pinned = tables.version(table) if version is None else version
+    wanted = None if columns is None else [*dict.fromkeys(columns)]
+    read = [*wanted, time] if wanted is not None and time and time not in wanted else wanted
+    rows = tables.read(table, version=pinned, columns=read, time=time, after=after, before=before)
+    times = rows[time] if time else None
+    rows = rows[wanted] if wanted is not None else rows
+    return Loaded(rows, DataVersion.of(rows, table, pinned, times))
 
 
 @task
@@ -64,19 +120,21 @@ def load_batch(source: FileSource, batch: str) -> pd.DataFrame:
 def accept_rows(tables: DeltaTables, spec: ModelSpec, rows: pd.DataFrame, batch: str, as_of: datetime) -> DataVersion:
     """Append validated rows to the model's table of accepted rows; the same batch twice is appended once.
 
+    Columns beyond those of the spec are kept, as long as each batch has the same ones.
+
     Raises:
-        DataError: A column that the spec names is missing, or a key is null or there twice.
-        SchemaMismatch: The batch has other columns or types than the table.
+        DataError: The batch has no rows, lacks a column that the spec names, has one of ours, keys that are null or
+            there twice, or times that are missing, without a zone, or in the future of `as_of`.
+        SchemaMismatch: The batch has other columns or types than the table, or other keys than the labels.
     """
     import pandas as pd
 
-    wanted = [*spec.data.key, *([spec.data.time] if spec.data.time else []), *spec.features.names]
-    if spec.data.labels == "with-rows":
-        wanted.append(spec.target.column)
-    _require(rows, wanted, batch)
-    _require_keys(rows, spec.data.key, batch)
+    require_rows(spec, rows, batch, as_of)
+    others = f"{spec.name}-labels"
+    if spec.data.labels == "later" and tables.exists(others):
+        require_joinable(spec, rows, tables.types_of(others), others)
     stamped = rows.reset_index(drop=True).assign(**{ACCEPTED_AT: pd.Timestamp(as_of)})
-    return tables.append(f"{spec.name}-accepted", stamped, batch)
+    return tables.append(f"{spec.name}-accepted", stamped, batch, time=spec.data.time)
 
 
 @task(retries=2, retry_delay_seconds=2)
@@ -86,18 +144,18 @@ def accept_labels(
     """Append labels that arrived after their rows; rows without a label yet are left out.
 
     Raises:
-        DataError: A key column or the target is missing, a key is null or there twice, or no label is known.
-        SchemaMismatch: The labels have another type than those before.
+        DataError: The batch has no rows, lacks a key column or the target, has other columns, keys that are null or
+            there twice, or no label that is known; or `as_of` has no zone.
+        SchemaMismatch: The labels have another type than those before, or other keys than the rows.
     """
     import pandas as pd
 
-    columns = [*spec.data.key, spec.target.column]
-    _require(labels, columns, batch)
-    known = labels.loc[labels[spec.target.column].notna(), columns].reset_index(drop=True)
-    if known.empty:
-        raise DataError(f"Batch {batch!r} holds no label in {spec.target.column!r}", "Send labels once they are known")
+    require_labels(spec, labels, batch, as_of)
+    known = labels[labels[spec.target.column].notna()].reset_index(drop=True)
     known[spec.target.column] = known[spec.target.column].infer_objects()
-    _require_keys(known, spec.data.key, batch)
+    others = f"{spec.name}-accepted"
+    if tables.exists(others):
+        require_joinable(spec, known, tables.types_of(others), others)
     return tables.append(f"{spec.name}-labels", known.assign(**{LABELLED_AT: pd.Timestamp(as_of)}), batch)
 
 
@@ -155,23 +213,3 @@ def _with_labels(tables: DeltaTables, spec: ModelSpec, rows: pd.DataFrame, versi
     )
     labels = labels.sort_values(LABELLED_AT, kind="stable").drop_duplicates(key, keep="last")
     return rows.merge(labels.drop(columns=LABELLED_AT), on=key, how="left").reset_index(drop=True)
-
-
-def _require(rows: pd.DataFrame, columns: list[str], batch: str) -> None:
-    missing = sorted(set(columns) - set(rows.columns))
-    if missing:
-        raise DataError(
-            f"Batch {batch!r} lacks the columns {', '.join(missing)} that the spec names",
-            f"Send them, or correct the spec; the batch has {', '.join(map(str, rows.columns))}",
-        )
-    if rows.empty:
-        raise DataError(f"Batch {batch!r} has no rows", "Drop a file with at least one row")
-
-
-def _require_keys(rows: pd.DataFrame, key: tuple[str, ...], batch: str) -> None:
-    keys = rows[list(key)]
-    if keys.isna().any(axis=None):
-        raise DataError(f"Batch {batch!r} has rows without {', '.join(key)}", "Give every row its key")
-    twice = int(keys.duplicated().sum())
-    if twice:
-        raise DataError(f"Batch {batch!r} has {twice:,} keys that stand there twice", "Send each row once")

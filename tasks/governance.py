@@ -11,7 +11,7 @@ from prefect import task
 
 from prefect_mlops.core.parts import Frozen
 from prefect_mlops.core.retraining import Due, Situation, judge_due
-from prefect_mlops.core.spec import ModelSpec
+from prefect_mlops.core.spec import ModelSpec, Suite
 from prefect_mlops.tasks.runs import run_key, run_name
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _newer(spec: ModelSpec, labelled: pd.DataFrame, champion: Champion | None) -
     """The labelled rows that the champion cannot have learned from."""
     import pandas as pd
 
-    from prefect_mlops.tasks.data import ACCEPTED_AT
+    from prefect_mlops.core.acceptance import ACCEPTED_AT
 
     if champion is None:
         return labelled
@@ -108,26 +108,29 @@ def _newer(spec: ModelSpec, labelled: pd.DataFrame, champion: Champion | None) -
 
 
 @task
-def trace_lineage(spec: ModelSpec, sets: RowSets, as_of: datetime, versions: Versions) -> Lineage:
-    """Name everything that a version is made from: rows, code, environment, spec, seed and parameters."""
+def trace_lineage(
+    spec: ModelSpec, sets: RowSets, as_of: datetime, versions: Versions, suite: Suite | None = None
+) -> Lineage:
+    """Name everything that a version is made from: rows, suite, code, environment, spec, seed and parameters.
+
+    Args:
+        spec: The model's spec.
+        sets: The rows; the version learns from `training`.
+        as_of: End of the window that was read.
+        versions: Which versions of the tables were read.
+        suite: What its rows have to fit, from `load_suite`; by default the spec's own expectations. Without it the
+            digest of a suite that the spec only names stays empty.
+    """
     from prefect_mlops.core.lineage import DataVersion, Lineage, digest_rows
 
-    rows = sets.training
-    clock = rows[spec.data.time] if spec.data.time else None
+    asked = suite or spec.suite
     return Lineage(
         model=spec.name,
-        data=DataVersion(
-            table=f"{spec.name}-accepted",
-            version=versions.data_version,
-            rows=len(rows),
-            digest=digest_rows(rows),
-            first="" if clock is None else clock.min().isoformat(),
-            last="" if clock is None else clock.max().isoformat(),
-            columns={str(name): str(dtype) for name, dtype in rows.dtypes.items()},
-        ),
+        data=DataVersion.of(sets.training, f"{spec.name}-accepted", versions.data_version, spec.data.time),
         labels_version=versions.labels_version,
         commit=_commit(),
         spec_digest=spec.digest,
+        suite_digest="" if asked.stored else asked.digest,
         lock_digest=_installed_digest(),
         seed=spec.seed,
         parameters=spec.trainer.model_dump(mode="json"),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LandingWatch", "watch_landing"]
 
-DISK_SECONDS, BUCKET_SECONDS = 1.0, 5.0
+DISK_SECONDS, BUCKET_SECONDS = 0.5, 3.0
 """Between two looks at a folder; in a bucket each costs a request for every model."""
 ROUND_SECONDS = 60.0
 """Between two looks at all models where a queue tells what has landed, and at what is wrong."""
@@ -107,7 +107,7 @@ class LandingWatch:
         """Sort what the queue says: for a model, for nobody, or not ours."""
         assert self._queue is not None
         idle: list[Notice] = []
-        for notice in self._queue.receive(self._seconds):
+        for notice in self._queue.receive(BUCKET_SECONDS):
             models = self._models_of(notice)
             for model in models or ():
                 self._notices[model][notice.id] = notice

@@ -15,6 +15,7 @@ from prefect.events import emit_event
 from prefect_mlops.core.errors import TrackingUnavailable
 from prefect_mlops.core.events import Event, event_payload, model_resource
 from prefect_mlops.core.intake import end_of
+from prefect_mlops.core.lineage import DataVersion
 from prefect_mlops.core.names import artifact_key, holds_labels
 from prefect_mlops.core.reports import decision_report, drift_report, intake_report, rollout_report
 from prefect_mlops.tasks.runs import run_logger, run_name
@@ -43,6 +44,8 @@ def announce(
     data_version: int = -1,
     labels_version: int = -1,
     reason: str = "",
+    data: DataVersion | None = None,
+    labels: DataVersion | None = None,
 ) -> None:
     """Emit an event about a model, with every key that a trigger may name.
 
@@ -56,13 +59,19 @@ def announce(
         data_version: Version of the accepted rows that whoever reacts must read.
         labels_version: Version of the labels that whoever reacts must read.
         reason: One sentence for people.
+        data: The accepted rows that it is about, whole; where they are not given, the payload names their table and
+            version alone.
+        labels: The labels that it is about, likewise.
     """
+    suffix = "labels" if spec.data.labels == "later" else "accepted"
     payload = event_payload(
         as_of=as_of.isoformat(),
         batch=batch,
         version=version,
         data_version=data_version,
         labels_version=labels_version,
+        data=data or _unread(f"{spec.name}-accepted", data_version),
+        labels=labels or _unread(f"{spec.name}-{suffix}", labels_version),
         reason=reason,
     )
     emit_event(event=event.value, resource=model_resource(spec.name, subject), payload=payload)
@@ -89,18 +98,29 @@ def announce_intake(spec: ModelSpec, taken: Sequence[Intake], as_of: datetime, v
     """
     told = announce.fn
     for intake in taken:
-        at = intake.version.version if intake.version and not holds_labels(intake.batch) else -1
         if intake.aside or intake.outcome == "rejected":
             told(Event.DATA_QUARANTINED, spec, intake.batch, as_of, batch=intake.batch, reason=intake.reason)
         if intake.outcome != "rejected" and not holds_labels(intake.batch):
-            told(Event.DATA_ACCEPTED, spec, intake.batch, as_of, batch=intake.batch, data_version=at)
-    labelled = [
-        intake.batch
-        for intake in taken
-        if intake.outcome != "rejected" and (spec.data.labels == "with-rows" or holds_labels(intake.batch))
-    ]
+            told(Event.DATA_ACCEPTED, spec, intake.batch, as_of, batch=intake.batch, data=intake.version)
+    accepted = [intake for intake in taken if intake.outcome != "rejected"]
+    rows = [intake.version for intake in accepted if not holds_labels(intake.batch)]
+    labelled = [intake for intake in accepted if spec.data.labels == "with-rows" or holds_labels(intake.batch)]
     if labelled:
-        told(Event.LABELS_ARRIVED, spec, labelled[-1], as_of, batch=labelled[-1], **versions._asdict())
+        last, data = labelled[-1], rows[-1] if rows else None
+        told(
+            Event.LABELS_ARRIVED,
+            spec,
+            last.batch,
+            as_of,
+            batch=last.batch,
+            **versions._asdict(),
+            data=data,
+            labels=last.version,
+        )
+
+
+def _unread(table: str, version: int) -> DataVersion | None:
+    return DataVersion(table=table, version=version, rows=-1, digest="") if version >= 0 else None
 
 
 @task

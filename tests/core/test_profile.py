@@ -27,7 +27,7 @@ def spec_of(problem: str = "binary", **parts: Any) -> ModelSpec:
             "purpose": {"decision": "none", "business_metric": "none", "owner": "tests"},
             "data": {"key": ["id"], "time": "at", "personal": ["postcode"]},
             "target": {"column": "y", "problem": problem, "positive": "late" if problem == "binary" else None},
-            "features": {"numeric": ["x"], "category": ["kind", "postcode"]},
+            "features": {"numeric": ["x", "postcode"], "category": ["kind"]},
             "split": {"kind": "by-key"},
             "trainer": {"kind": "sklearn", "estimator": f"sklearn.linear_model.{estimator}"},
             "gates": [{"kind": "at-least", "metric": "rmse" if problem == "regression" else "accuracy", "bound": 0.5}],
@@ -44,7 +44,7 @@ def rows_of(problem: str = "binary", count: int = 1500, seed: int = 0, noise: fl
             "at": pd.date_range("2013-04-01", periods=count, freq="30min", tz="UTC"),
             "x": chance.normal(size=count),
             "kind": chance.choice(["a", "b", "c"], count),
-            "postcode": chance.choice(["10115", "20095"], count),
+            "postcode": chance.choice([10115, 20095], count),
         }
     )
     signal = rows["x"] + noise * chance.normal(size=count)

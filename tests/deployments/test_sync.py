@@ -52,7 +52,10 @@ def test_each_model_has_one_deployment_of_each_flow_without_pull_steps() -> None
     found = {(d["name"], d["entrypoint"].rpartition(".")[2]) for d in deployments()}
     flows = {"ingest", "train", "release", "monitor", "retrain", "rollback"}
 
-    assert found == {(spec.name, flow) for spec in read_specs(OURS) for flow in flows} | {("operations", "alert")}
+    assert found == {(spec.name, flow) for spec in read_specs(OURS) for flow in flows} | {
+        ("operations", "alert"),
+        ("operations", "watch"),
+    }
     assert all(d["pull"] == [] for d in deployments())
 
 

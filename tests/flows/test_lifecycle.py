@@ -99,6 +99,11 @@ def test_a_model_lives_its_whole_life(places: Places, spec: ModelSpec, tmp_path:
     assert run(monitor, spec, as_of=JANUARY).name == "Unserved"
     trained = run(retrain, spec, as_of=JANUARY)
     assert trained.name == "Accepted", trained.message
+    version = places.tracking.client().get_model_version(spec.name, "1")
+    (given,) = places.tracking.client().get_run(version.run_id).inputs.dataset_inputs
+    kept = json.loads(given.dataset.profile)
+    assert (given.dataset.name, len(kept["digest"])) == ("wine-cultivar-accepted", 64)
+    assert kept["digest"].startswith(given.dataset.digest)
     assert run(retrain, spec, as_of=JANUARY).name == "NotDue"
 
     # The accepted version goes into service and answers as the model does offline.
