@@ -165,7 +165,7 @@ class FileSource(Block):
 
         Empty where it lies elsewhere.
         """
-        root = self._folder().address("")
+        root = self._folder().address("").rstrip("/") + "/"
         return address.removeprefix(root) if address.startswith(root) else ""
 
     def may_wait(self, batch: str) -> bool:
@@ -231,11 +231,12 @@ def _is_readable(name: str) -> bool:
 
 
 def _growing(folder: Folder, files: Sequence[FileSeen]) -> set[FileSeen]:
-    """Those of the files that were written within the last second, and look different after it."""
+    """Those of the files that were written within the last second, and look different when that second is over."""
     now = clock.time_ns()
-    young = {seen for seen in files if abs(now - seen.modified_ns) < STILL_SECONDS * 1e9 or seen.modified_ns > now}
-    if young:
-        clock.sleep(STILL_SECONDS)
+    ages = {seen: (now - seen.modified_ns) / 1e9 for seen in files}
+    young = {seen: age for seen, age in ages.items() if age < STILL_SECONDS}
+    if young:  # a time in the future is of a clock that goes ahead: it says nothing, so the whole second is waited
+        clock.sleep(max(STILL_SECONDS - max(age, 0.0) for age in young.values()))
     return {seen for seen in young if folder.find(seen.name) != seen}
 
 

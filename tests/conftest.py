@@ -1,4 +1,4 @@
-"""What all tests share: places of their own, a free port, one real Prefect server and workers for it."""
+"""What all tests share: places of their own, a free port, one real Prefect server and workers for it, S3 and SQS."""
 
 import itertools
 import os
@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -146,3 +146,72 @@ def prefect_worker(prefect_server: PrefectServer, home: Path) -> Iterator[Callab
     yield start
     for worker in started:
         worker.stop()
+
+
+class Bucket(NamedTuple):
+    """A bucket that is there.
+
+    Attributes:
+        name: Its name.
+        options: The storage options by which it is reached.
+    """
+
+    name: str
+    options: dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[dict[str, str]]:
+    """S3 and SQS on this machine: what `boto3.client` takes to reach them."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield {
+        "endpoint_url": f"http://{host}:{port}",
+        "region_name": "eu-west-1",
+        "aws_access_key_id": "key",
+        "aws_secret_access_key": "secret",
+    }
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def new_bucket(aws: dict[str, Any]) -> Callable[[], Bucket]:
+    """A function that makes a bucket."""
+    import boto3
+    from pydantic import SecretStr
+
+    numbers = itertools.count()
+
+    def make() -> Bucket:
+        name = f"lake-{next(numbers)}"
+        where = {"LocationConstraint": aws["region_name"]}
+        boto3.client("s3", **aws).create_bucket(Bucket=name, CreateBucketConfiguration=where)
+        options = {
+            "aws_access_key_id": aws["aws_access_key_id"],
+            "aws_secret_access_key": aws["aws_secret_access_key"],
+            "aws_region": aws["region_name"],
+            "aws_endpoint_url": aws["endpoint_url"],
+        }
+        return Bucket(name, {option: SecretStr(value) for option, value in options.items()})
+
+    return make
+
+
+@pytest.fixture
+def new_queue(aws: dict[str, Any]) -> Callable[[], str]:
+    """A function that makes a queue and gives its URL; what is received hides for a second only."""
+    import boto3
+
+    numbers = itertools.count()
+
+    def make() -> str:
+        sqs = boto3.client("sqs", **aws)
+        made = sqs.create_queue(
+            QueueName=f"landing-{id(numbers)}-{next(numbers)}", Attributes={"VisibilityTimeout": "1"}
+        )
+        return str(made["QueueUrl"])
+
+    return make
