@@ -14,7 +14,16 @@ from prefect.testing.standard_test_suites.blocks import BlockStandardTestSuite
 from pydantic import SecretStr
 
 from prefect_mlops import blocks
-from prefect_mlops.blocks import DeltaTables, Ledger, MlflowTracking, MlopsSettings, Places, SqlSource
+from prefect_mlops.blocks import (
+    DeltaTables,
+    FileSource,
+    LandingQueue,
+    Ledger,
+    MlflowTracking,
+    MlopsSettings,
+    Places,
+    SqlSource,
+)
 from prefect_mlops.blocks.settings import place
 
 ALL = [
@@ -45,7 +54,7 @@ def test_every_slug_begins_with_ours(block: type[Block]) -> None:
 def test_importing_the_blocks_loads_no_heavy_client() -> None:
     code = (
         "import sys, prefect_mlops.blocks; heavy = {'mlflow', 'deltalake', 'pandas', 'pyarrow', 'great_expectations', "
-        "'bentoml', 'sklearn'}; print(sorted(heavy & set(sys.modules)))"
+        "'bentoml', 'boto3', 'sklearn'}; print(sorted(heavy & set(sys.modules)))"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
@@ -58,6 +67,8 @@ def test_importing_the_blocks_loads_no_heavy_client() -> None:
         MlflowTracking(username="u", password=SecretStr("hunter2"), token=SecretStr("hunter2")),
         Ledger(url=SecretStr("postgresql://u:hunter2@db/ledger")),
         SqlSource(url=SecretStr("postgresql://u:hunter2@db/rows")),
+        FileSource(folder="s3://b/in", storage_options={"aws_secret_access_key": SecretStr("hunter2")}),
+        LandingQueue(url="https://q", secret_access_key=SecretStr("hunter2"), session_token=SecretStr("hunter2")),
         DeltaTables(storage_options={"aws_secret_access_key": SecretStr("hunter2")}),
     ],
 )
