@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["FileSource"]
 
 DONE, REJECTED = ".done", ".rejected"
+ANNOUNCED = ".announced"
+LOST_SECONDS = 600.0
+"""After so long a batch that was announced by its name, and that no run has taken, waits like any other."""
 STILL_SECONDS = 1.0
 
 
@@ -75,12 +78,12 @@ class FileSource(Block):
         """
         folder = self._folder()
         with self._answering(folder, "cannot be listed"):
-            found = {model: [seen for seen in folder.files(model) if _is_readable(seen.name)] for model in models}
+            found = {model: [seen for seen in _landed(folder, model) if _is_readable(seen.name)] for model in models}
             if folder.grows:
                 growing = _growing(folder, [seen for files in found.values() for seen in files])
                 found = {model: [seen for seen in files if seen not in growing] for model, files in found.items()}
         return {
-            model: tuple(seen.name for seen in sorted(files, key=lambda seen: (seen.modified_ns, seen.name)))
+            model: tuple(dict.fromkeys(_batch_of(seen) for seen in sorted(files, key=_age)))
             for model, files in found.items()
         }
 
@@ -108,12 +111,12 @@ class FileSource(Block):
         folder = self._folder()
         _require_name(batch)
         with self._answering(folder, "does not give its files"):
-            seen = next(filter(None, map(folder.find, (batch, _aside(batch, DONE), _aside(batch, REJECTED)))), None)
+            seen = _find(folder, (*_waits_at(batch), _aside(batch, DONE), _aside(batch, REJECTED)))
             if seen is None:
                 where = folder.address(batch.rpartition("/")[0])
                 raise NotFound("batch", batch, f"Drop it into {where}, or use `prefect-mlops land`")
             content = folder.fetch(seen.name)
-        self._was_read[seen.name] = seen
+        self._was_read[batch] = seen
         return read_rows(content, batch)
 
     def settle(self, batch: str) -> None:
@@ -135,12 +138,14 @@ class FileSource(Block):
         """
         return self._put_aside(batch, REJECTED)
 
-    def put(self, file: Path, batch: str = "") -> str:
+    def put(self, file: Path, batch: str = "", *, announced: bool = False) -> str:
         """Copy a file into the folder; it appears there whole or not at all.
 
         Args:
             file: A file of this machine.
             batch: The batch's name, with the model's subfolder; the file's own name by default.
+            announced: Whether a run is told this very name, with more about it than a file can say. Then it waits for
+                that run alone, ten minutes long.
 
         Returns:
             The batch's name.
@@ -153,10 +158,10 @@ class FileSource(Block):
         folder = self._folder()
         _require_name(name)
         with self._answering(folder, "takes no files"):
-            waits = folder.find(name)
+            waits = _find(folder, _waits_at(name))
             if waits is None:
-                folder.take_in(file, name)
-            elif waits.size != file.stat().st_size or folder.fetch(name) != file.read_bytes():
+                folder.take_in(file, _aside(name, ANNOUNCED) if announced else name)
+            elif waits.size != file.stat().st_size or folder.fetch(waits.name) != file.read_bytes():
                 raise DataError(f"Another batch waits under the name {name!r}", "Give this one a name of its own")
         return name
 
@@ -188,19 +193,20 @@ class FileSource(Block):
         _require_name(batch)
         target = _aside(batch, where)
         with self._answering(folder, "does not let its files be moved"):
-            seen = folder.find(batch)
-            if seen is None:
+            was = self._was_read.get(batch)
+            seen = _find(folder, _waits_at(batch) if was is None else (was.name,))
+            if seen is None or seen.name not in _waits_at(batch):
                 return folder.address(target)
-            if self._was_read.get(batch, seen) != seen:  # written anew since it was read: it waits for the next run
-                return folder.address(batch)
+            if was not in (None, seen):  # written anew since it was read: it waits for the next run
+                return folder.address(seen.name)
             there = folder.find(target)
             if there is not None:
-                content = folder.fetch(batch)
+                content = folder.fetch(seen.name)
                 if there.size != seen.size or folder.fetch(target) != content:
                     path = PurePosixPath(target)
                     digest = hashlib.sha256(content).hexdigest()[:12]
                     target = str(path.with_name(f"{path.stem}.{digest}{path.suffix}"))
-            folder.move(batch, target)
+            folder.move(seen.name, target)
         return folder.address(target)
 
     def _folder(self) -> Folder:
@@ -228,6 +234,30 @@ def _is_readable(name: str) -> bool:
     from prefect_mlops.core.rowfiles import ENDINGS
 
     return PurePosixPath(name).suffix.lower() in ENDINGS
+
+
+def _landed(folder: Folder, model: str) -> list[FileSeen]:
+    """All files of a model that are not put aside; one that was announced by its name counts when nobody came."""
+    lost = clock.time_ns() - LOST_SECONDS * 1e9
+    forgotten = [seen for seen in folder.files(f"{model}/{ANNOUNCED}") if seen.modified_ns < lost]
+    return [*folder.files(model), *forgotten]
+
+
+def _find(folder: Folder, names: Sequence[str]) -> FileSeen | None:
+    return next(filter(None, map(folder.find, names)), None)
+
+
+def _waits_at(batch: str) -> tuple[str, str]:
+    """Where a batch may lie before it is put aside."""
+    return batch, _aside(batch, ANNOUNCED)
+
+
+def _batch_of(seen: FileSeen) -> str:
+    return seen.name.replace(f"/{ANNOUNCED}/", "/", 1)
+
+
+def _age(seen: FileSeen) -> tuple[int, str]:
+    return seen.modified_ns, seen.name
 
 
 def _growing(folder: Folder, files: Sequence[FileSeen]) -> set[FileSeen]:

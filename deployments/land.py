@@ -50,7 +50,8 @@ def land_batch(
         source = cast(FileSource, FileSource.load(environment))
     except ValueError as error:
         raise NotFound("block", f"mlops-source/{environment}", "Run `prefect-mlops bootstrap`") from error
-    name = source.put(file, f"{model}/{(batch or file.name).removeprefix(f'{model}/')}")
+    # Beside the others: the watch would announce it too, and without `as_of`.
+    name = source.put(file, f"{model}/{(batch or file.name).removeprefix(f'{model}/')}", announced=True)
     payload = event_payload(as_of=moment.isoformat(), batch=name)
     emit_event(event=Event.DATA_LANDED.value, resource=model_resource(model, name), payload=payload)
     return name

@@ -106,6 +106,44 @@ def test_the_same_file_may_be_put_twice_and_another_under_its_name_not(put: Call
         put("rows.csv", "a\n9\n")
 
 
+def test_a_batch_that_is_announced_by_its_name_waits_for_that_run_alone(source: FileSource, tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("a\n1\n")
+    batch = source.put(file, f"{MODEL}/rows.csv", announced=True)
+
+    assert source.put(file, batch) == batch
+    assert source.waiting(MODEL) == ()
+    assert source.read(batch)["a"].tolist() == [1]
+
+    source.settle(batch)
+
+    assert _done(source) == [f"{MODEL}/.done/rows.csv"]
+    assert source.read(batch)["a"].tolist() == [1]
+
+
+def test_an_announced_batch_that_no_run_took_waits_like_any_other(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("a\n1\n")
+    source = FileSource(folder=str(tmp_path / "landing"))
+    batch = source.put(file, f"{MODEL}/rows.csv", announced=True)
+    os.utime(tmp_path / "landing" / MODEL / ".announced" / "rows.csv", (time.time() - 660,) * 2)
+
+    assert source.waiting(MODEL) == (batch,)
+
+
+def test_what_lands_after_a_settled_batch_was_read_again_is_not_put_aside_unread(
+    source: FileSource, put: Callable[..., str]
+) -> None:
+    batch = put("rows.csv")
+    source.settle(batch)
+    source.read(batch)
+    put("rows.csv", "a\n2\n")
+
+    source.settle(batch)
+
+    assert source.waiting(MODEL) == (batch,)
+
+
 @pytest.mark.parametrize("name", [".rows.csv", "_SUCCESS", "_rows.csv", "rows.csv.part", "rows.tmp", "_tmp/rows.csv"])
 def test_what_is_not_finished_or_no_batch_is_passed_over(source: FileSource, name: str) -> None:
     _write(source, f"{MODEL}/{name}", b"a\n1\n")
