@@ -78,6 +78,19 @@ def test_each_template_names_a_key_that_every_event_carries_and_a_parameter_of_t
             assert key in event_payload()
 
 
+def test_one_watch_looks_for_every_model_and_is_started_anew_by_silence_after_any_end() -> None:
+    (watch,) = [d for d in deployments() if d["entrypoint"] == "prefect_mlops.flows.watch.watch"]
+    (trigger,) = watch["triggers"]
+
+    assert watch["parameters"]["models"] == [spec.name for spec in read_specs(OURS)]
+    assert watch["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
+    assert (trigger["posture"], trigger["expect"]) == ("Proactive", [Event.LANDING_WATCHED.value])
+    assert {f"prefect.flow-run.{end}" for end in ("Failed", "Crashed", "Cancelled", "Outdated")} <= set(
+        trigger["after"]
+    )
+    assert Event.LANDING_WATCHED.value in trigger["after"]
+
+
 def test_facts_are_told_apart_by_their_subject_and_states_cool_down() -> None:
     states = {Event.MODEL_DEGRADED, Event.CHAMPION_MISSING, Event.HEALTH_BREACHED}
     specs = {spec.name: spec for spec in read_specs(OURS)}
