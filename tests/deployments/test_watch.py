@@ -63,12 +63,14 @@ class Watched(NamedTuple):
         """How many files were put aside as taken in."""
         return len(list((self.landing / ".done").glob("*.csv")))
 
-    def kill(self, run: str) -> None:
-        """Kill the process of a flow run, as a machine that runs out of memory would."""
+    def processes_of(self, run: str) -> list[psutil.Process]:
+        """The processes of a flow run that the worker started."""
+        found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
-                if process.environ().get("PREFECT__FLOW_RUN_ID") == run:
-                    process.kill()
+                if process.environ().get("PREFECT__FLOW_RUN_ID") == run and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+        return found
 
     def occurred(self, event: str) -> list[float]:
         """When an event was emitted, oldest first, in seconds since 1970."""
@@ -152,6 +154,20 @@ def test_a_dropped_file_has_a_run_within_5_seconds_and_is_ingested_once(watched:
     assert len(watched.places.tables.read(f"{MODEL}-accepted")) == 60
 
 
+@pytest.mark.usefixtures("worker")
+def test_a_cancelled_watch_ends_at_once_and_leaves_no_process(watched: Watched) -> None:
+    run_deployment("mlops-watch/operations", timeout=0)
+    (run,) = wait_for(watched.watching, 90)
+    wait_for(lambda: watched.processes_of(run["id"]), 10)
+
+    state = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
+    httpx.post(f"{watched.url}/flow_runs/{run['id']}/set_state", json=state).raise_for_status()
+
+    wait_for(lambda: not watched.processes_of(run["id"]), 30)
+    read = f"{watched.url}/flow_runs/{run['id']}"
+    assert wait_for(lambda: httpx.get(read).json()["state_type"] == "CANCELLED", 30)
+
+
 @pytest.fixture
 def own_server(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[tuple[Watched, Callable[[], Process]]]:
     """A server that may be ended and started again, and what starts it."""
@@ -209,7 +225,8 @@ def test_200_files_are_each_taken_in_once_by_few_runs_whoever_dies_meanwhile(
         assert runs <= 5
 
         (first,) = watched.watching()
-        watched.kill(first["id"])
+        for process in watched.processes_of(first["id"]):
+            process.kill()
         killed = time.time()
         for number in range(20):
             drop(watched, f"unwatched-{number:02d}")
