@@ -19,7 +19,7 @@ def join_as_of(
     events: pd.DataFrame,
     features: pd.DataFrame,
     *,
-    by: Sequence[str],
+    by: str | Sequence[str],
     time: str,
     feature_time: str = "",
     tolerance: timedelta | None = None,
@@ -41,25 +41,35 @@ def join_as_of(
         exact: Let a feature of the very moment count too.
 
     Returns:
-        All columns of the events, in their order and with their index, then the other columns of the features.
+        All columns of the events, in their order and with their index, then the other columns of the features. Whole
+        numbers and bools that some event lacks become nullable (`Int64`, `boolean`): none of them is rounded.
 
     Raises:
-        DataError: A column is missing or in both frames, times have no zone, keys are of different kinds, or the
-            tolerance is not positive.
+        DataError: A column is missing, there twice or in both frames, times have no zone, keys are of different kinds,
+            or the tolerance is not positive.
+
+    Example:
+        In a flow, on versions of tables that are on record:
+        ```python
+        calls = load_data(tables, "churn-accepted", version=12, columns=["customer", "at"]).rows
+        known = load_data(tables, "balances", columns=["customer", "booked_at", "balance"]).rows
+        rows = join_as_of(calls, known, by="customer", time="at", feature_time="booked_at")
+        ```
 
     Examples:
         >>> import pandas as pd
         >>> at = pd.to_datetime(["2026-01-02T00:00Z", "2026-01-05T00:00Z"])
         >>> calls = pd.DataFrame({"customer": ["a", "a"], "at": at})
         >>> known = pd.DataFrame({"customer": ["a", "a"], "at": at, "balance": [10, 20]})
-        >>> join_as_of(calls, known, by=["customer"], time="at")["balance"].tolist()
-        [nan, 10.0]
-        >>> join_as_of(calls, known, by=["customer"], time="at", exact=True)["balance"].tolist()
+        >>> join_as_of(calls, known, by="customer", time="at")["balance"].tolist()
+        [<NA>, 10]
+        >>> join_as_of(calls, known, by="customer", time="at", exact=True)["balance"].tolist()
         [10, 20]
     """
     import numpy as np
     import pandas as pd
 
+    by = [by] if isinstance(by, str) else list(by)
     stamp = feature_time or time
     others = [name for name in features.columns if name not in (*by, stamp)]
     _require_columns(events, features, by, time, stamp, others)
@@ -79,7 +89,11 @@ def join_as_of(
     ).dropna(subset="row_feature")
     rows = np.full(len(events), -1)
     rows[found["row_event"].to_numpy()] = found["row_feature"].to_numpy(dtype=np.int64)
-    taken = features[others].reset_index(drop=True).reindex(rows)
+    taken = features[others].reset_index(drop=True)
+    if (rows < 0).any():
+        nullable = taken.select_dtypes(["integer", "bool"]).convert_dtypes()
+        taken = taken.astype(nullable.dtypes.to_dict())
+    taken = taken.reindex(rows)
     return pd.concat([events, taken.set_axis(events.index)], axis=1)
 
 
@@ -94,6 +108,13 @@ def _keyed(events: pd.DataFrame, features: pd.DataFrame, by: Sequence[str], time
         codes.append(pd.Series(pd.factorize(values)[0]).where(values.notna()))
     whose = pd.DataFrame(dict(enumerate(codes))).groupby(list(range(len(by))), dropna=True).ngroup()
     times = [_moments(events, time), _moments(features, stamp)]
+    # Microseconds reach as far as a "valid until 9999"; nanoseconds end in 2262 and are taken where they are needed.
+    unit = "ns" if "ns" in {times[0].dt.unit, times[1].dt.unit} else "us"
+    try:
+        times = [moments.dt.as_unit(unit) for moments in times]
+    except pd.errors.OutOfBoundsDatetime as error:
+        what = f"Times in {time!r} or {stamp!r} lie beyond what nanoseconds can hold"
+        raise DataError(what, "Bring both columns to microseconds with .dt.as_unit('us')") from error
     return pd.DataFrame(
         {
             "row": np.concatenate([np.arange(len(events)), np.arange(len(features))]),
@@ -111,7 +132,7 @@ def _moments(rows: pd.DataFrame, time: str) -> pd.Series:
             f"Column {time!r} holds {rows[time].dtype}, not times with a zone",
             f"Say which zone they are in, for example frame[{time!r}].dt.tz_localize('UTC')",
         )
-    moments: pd.Series = rows[time].dt.tz_convert("UTC").astype("datetime64[ns, UTC]")
+    moments: pd.Series = rows[time].dt.tz_convert("UTC")
     return moments
 
 
@@ -127,6 +148,9 @@ def _require_columns(
         if missing:
             has = ", ".join(map(str, rows.columns))
             raise DataError(f"The {what} have no column {', '.join(missing)}", f"They have {has}")
+        twice = sorted({str(name) for name in rows.columns[rows.columns.duplicated()]})
+        if twice:
+            raise DataError(f"The {what} have {', '.join(twice)} twice", "Rename or drop one of each")
     both = sorted(set(others) & set(events.columns))
     if both:
         raise DataError(f"Events and features both have {', '.join(both)}", "Rename or drop it in one of them")

@@ -42,7 +42,7 @@ def newest(event: tuple[Any, Any, Any], known: list[tuple[Any, Any, Any]], most:
     return best
 
 
-@settings(deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(events=rows, known=rows, most=st.one_of(st.none(), st.integers(1, 4)), exact=st.booleans())
 def test_each_event_has_the_newest_row_that_was_known(events: Any, known: Any, most: int | None, exact: bool) -> None:
     happened = frame(events, event=range(len(events))).set_axis([f"e{n}" for n in range(len(events))])
@@ -62,7 +62,7 @@ def test_each_event_has_the_newest_row_that_was_known(events: Any, known: Any, m
     assert [None if pd.isna(place) else place for place in found["place"]] == expected
 
 
-@settings(deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(events=rows, known=rows, later=rows)
 def test_nothing_that_is_written_later_changes_what_was_known(events: Any, known: Any, later: Any) -> None:
     cut = START + timedelta(hours=4)
@@ -97,6 +97,10 @@ def test_zones_and_units_are_moments_and_the_features_time_may_have_its_own_name
         ({"time": "note", "feature_time": "at"}, "'note' holds .*, not times with a zone"),
         ({"tolerance": timedelta(0)}, "lets no feature in"),
         ({"features": frame([(1, "a", 1)], note=["x"])}, "both have note"),
+        (
+            {"features": pd.concat([frame([(1, "a", 1)]), frame([(1, "a", 1)])], axis=1)},
+            "features have at, site, who twice",
+        ),
         ({"features": frame([(1, "a", 1)]).assign(who=[5])}, "'who' is string in the events and integer"),
         ({"features": frame([(1, "a", 1)]).assign(at=pd.Timestamp("2026-01-01"))}, "not times with a zone"),
     ],
@@ -107,3 +111,23 @@ def test_what_cannot_be_joined_is_told(change: dict[str, Any], said: str) -> Non
 
     with pytest.raises(DataError, match=said):
         join_as_of(asked.pop("events"), asked.pop("features"), **asked)
+
+
+def test_a_stamp_far_in_the_future_is_no_fault() -> None:
+    far = pd.Series(pd.to_datetime(["9999-12-31T00:00Z", "2026-01-01T00:00Z"]).as_unit("us"))
+    features = frame([(0, "a", 1), (0, "a", 1)], x=[1, 2]).assign(at=far)
+
+    assert join_as_of(frame([(1, "a", 1)]), features, by=["who", "site"], time="at")["x"].tolist() == [2]
+    nanoseconds = frame([(1, "a", 1)]).assign(at=lambda rows: rows["at"].dt.as_unit("ns"))
+    with pytest.raises(DataError, match="beyond what nanoseconds can hold"):
+        join_as_of(nanoseconds, features, by=["who", "site"], time="at")
+
+
+def test_a_large_whole_number_is_not_rounded_where_an_event_has_none() -> None:
+    large = 2**53 + 1
+    events = frame([(1, "a", 1), (1, "b", 1)])
+
+    found = join_as_of(events, frame([(0, "a", 1)], x=[large], y=[True])[["at", "who", "x", "y"]], by="who", time="at")
+
+    assert (found.loc[0, "x"], found.loc[0, "y"]) == (large, True)
+    assert found.loc[1, ["x", "y"]].isna().all()

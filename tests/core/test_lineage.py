@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prefect_mlops.core.lineage import DataVersion, digest_rows
+from prefect_mlops.core.errors import DataError
+from prefect_mlops.core.lineage import DataVersion, Lineage, digest_rows
+from prefect_mlops.core.spec import Expectation, Suite
 
 ROWS = pd.DataFrame(
     {
@@ -97,3 +99,34 @@ def test_a_data_version_survives_json() -> None:
     said = DataVersion(table="t", version=3, rows=2, digest="d", columns={"a": "int64"})
 
     assert DataVersion.model_validate_json(said.model_dump_json()) == said
+
+
+def test_a_data_version_tells_its_time_span_and_refuses_what_is_no_time() -> None:
+    said = DataVersion.of(ROWS, "t", 3, "when")
+
+    assert (said.first, said.last) == ("2013-01-01T00:00:00+00:00", "2013-01-03T00:00:00+00:00")
+    assert DataVersion.of(ROWS.iloc[:0], "t", 3, "when").last == ""
+    with pytest.raises(DataError, match="'text' holds no times"):
+        DataVersion.of(ROWS, "t", 3, "text")
+
+
+def test_a_lineage_from_before_suites_were_on_record_is_still_read() -> None:
+    old = {
+        "model": "m",
+        "data": {"table": "t", "version": 1, "rows": 2, "digest": "d"},
+        **dict.fromkeys(("commit", "spec_digest", "lock_digest", "holdout_digest", "cutoff", "as_of"), ""),
+        "labels_version": 1,
+        "seed": 0,
+        "parameters": {},
+    }
+
+    assert Lineage.model_validate(old).suite_digest == ""
+
+
+def test_pages_of_the_validation_do_not_change_the_suites_digest() -> None:
+    plain = Suite(expectations=(Expectation(type="expect_column_to_exist", kwargs={"column": "a"}),))
+    paged = plain.model_copy(update={"data_docs": True})
+    other = plain.model_copy(update={"expectations": ()})
+
+    assert paged.digest == plain.digest
+    assert other.digest != plain.digest
