@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow.entities import DatasetInput
 
-    from prefect_mlops.blocks import MlflowTracking
+    from prefect_mlops.blocks import DeltaTables, MlflowTracking
     from prefect_mlops.core.lineage import DataVersion
     from prefect_mlops.core.profile import ReferenceProfile
     from prefect_mlops.core.trainers import FittedModel
@@ -78,11 +78,12 @@ def log_candidate(
     lineage: Lineage,
     profile: ReferenceProfile,
     reference: pd.DataFrame,
+    tables: DeltaTables | None = None,
 ) -> Logged:
     """Log one training as an MLflow run; register it as a version when it was accepted.
 
     The model is logged in skops format, with its signature and the requirements it needs. A run that cannot be
-    finished is marked failed and registers nothing.
+    finished is marked failed and registers nothing. With `tables` the run's input says where its table lies.
 
     Returns:
         Where it is on record; the registry version has the alias `candidate`.
@@ -103,7 +104,7 @@ def log_candidate(
         mlflow.log_params({"spec": spec.digest[:12], "seed": spec.seed, **_flat(lineage.parameters)})
         mlflow.log_metrics({f"{m.subject}_{m.metric}": m.value for m in evidence.measurements})
         mlflow.set_tags({"mlops.decision": decision.outcome, "mlops.data": lineage.data.digest})
-        client.log_inputs(run.info.run_id, [_dataset(lineage.data)])
+        client.log_inputs(run.info.run_id, [_dataset(lineage.data, tables)])
         with tempfile.TemporaryDirectory() as folder:
             _write_records(Path(folder), spec, candidate, evidence, decision, lineage, profile, reference, trusted)
             mlflow.log_artifacts(folder, FOLDER)
@@ -259,21 +260,29 @@ def _records(tracking: MlflowTracking, model: str, version: int) -> Path:
         raise NotFound("registry version", f"{model} {version}", f"{cure} ({error})") from error
 
 
-def _dataset(data: DataVersion) -> DatasetInput:
+def _dataset(data: DataVersion, tables: DeltaTables | None) -> DatasetInput:
     """The training rows as an input of the run, by our digest over all of them, of which MLflow's column holds half.
 
-    MLflow's own digest reads the first 10,000 rows. No row is read for this one.
+    MLflow's own digest reads the first 10,000 rows. No row is read for this one. The table's address is written
+    without a user, a password or anything else that may be secret.
     """
     import json
+    from urllib.parse import urlsplit
 
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
+    place = {"delta_table_name": data.table}
+    if tables is not None:
+        path = tables.path(data.table)
+        address = urlsplit(path)
+        bare = f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"
+        place = {"path": bare if "://" in path else path}
     columns = [{"name": name, "type": kind, "required": False} for name, kind in data.columns.items()]
     dataset = Dataset(
         name=data.table,
         digest=data.digest[:DIGEST_SHOWN],
         source_type="delta_table",
-        source=json.dumps({"delta_table_name": data.table, "delta_table_version": data.version}),
+        source=json.dumps({**place, "delta_table_version": data.version}),
         schema=json.dumps({"mlflow_colspec": columns}),
         profile=json.dumps({"num_rows": data.rows, "first": data.first, "last": data.last, "digest": data.digest}),
     )
