@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from prefect.settings import PREFECT_API_URL
 from prefect.testing.utilities import prefect_test_harness
+from pydantic import SecretStr
 
-from prefect_mlops.blocks import Places
-from prefect_mlops.core.errors import NotFound
+from prefect_mlops.blocks import FileSource, Places, SqlSource
+from prefect_mlops.blocks.places import load_source
+from prefect_mlops.core.errors import DataError, NotFound
 
 pytestmark = pytest.mark.process
 
@@ -56,3 +58,42 @@ def test_a_process_that_imports_only_prefect_loads_our_class(server: str, tmp_pa
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
 
     assert said.stdout.split() == ["prefect_mlops.blocks.tables", "DeltaTables"]
+
+
+@pytest.mark.usefixtures("server")
+def test_a_source_is_named_by_its_slug_and_is_the_landing_folder_without_one(tmp_path: Path) -> None:
+    places = Places.local(tmp_path)
+    SqlSource(url=SecretStr("sqlite://")).save("warehouse", overwrite=True)
+
+    assert load_source("", places) is places.source
+    assert isinstance(load_source("mlops-sql-source/warehouse", places), SqlSource)
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize(
+    ("slug", "error", "said"),
+    [
+        ("warehouse", DataError, "is no block slug"),
+        ("mlops-sql-source/elsewhere", NotFound, "Save it in the Prefect UI"),
+        ("mlops-no-source/warehouse", NotFound, "Save it in the Prefect UI"),
+        ("mlops-personal-key/odd", DataError, "gives no batches"),
+    ],
+)
+def test_a_slug_that_names_no_source_is_refused_with_its_cure(
+    slug: str, error: type[Exception], said: str, tmp_path: Path
+) -> None:
+    places = Places.local(tmp_path)
+    places.personal.save("odd", overwrite=True)
+
+    with pytest.raises(error, match=said):
+        load_source(slug, places)
+
+
+@pytest.mark.usefixtures("server")
+def test_a_bucket_keeps_its_keys_when_it_is_saved() -> None:
+    FileSource(folder="s3://b/in", storage_options={"aws_secret_access_key": SecretStr("s")}).save("b", overwrite=True)
+
+    loaded = FileSource.load("b")
+
+    assert isinstance(loaded, FileSource)
+    assert loaded.storage_options["aws_secret_access_key"].get_secret_value() == "s"
