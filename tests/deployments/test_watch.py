@@ -246,8 +246,9 @@ def test_200_files_are_each_taken_in_once_by_few_runs_whoever_dies_meanwhile(
         rows = watched.places.tables.read(f"{MODEL}-accepted")
         assert len(rows) == 235 * ROWS
         assert rows["sample_id"].nunique() == 235 * ROWS
-        print({run["state_name"] for run in watched.runs("mlops-ingest")}, len(watched.runs("mlops-ingest")), "runs")
-        print([run["state_name"] for run in watched.runs("mlops-watch")], "watches")
+        wait_for(lambda: len(watched.ended()) == len(watched.runs("mlops-ingest")), 100)
+        assert {run["state_name"] for run in watched.ended()} <= {"Accepted", "NothingNew"}
+        print(f"{len(watched.ended())} runs of ingest, {len(watched.runs('mlops-watch'))} of watch")
     finally:
         worker.stop()
 
