@@ -195,6 +195,7 @@ def own_server(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[tuple[W
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)
 def test_200_files_are_each_taken_in_once_by_few_runs_whoever_dies_meanwhile(
     own_server: tuple[Watched, Callable[[], Process]],
 ) -> None:
