@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import re
 import time as clock
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
 
 from prefect_mlops.blocks.about import DOCUMENTATION, LOGO
 from prefect_mlops.blocks.settings import place
-from prefect_mlops.core.errors import DataError, NotFound
-from prefect_mlops.core.lineage import DataVersion
+from prefect_mlops.core.commits import Commit, describe, read_commit, require_same, require_types, window
+from prefect_mlops.core.errors import DataError, NotFound, StorageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,12 +25,20 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
     from pyarrow.fs import FileSystem
 
+    from prefect_mlops.core.lineage import DataVersion
+
 __all__ = ["DeltaTables"]
 
 ATTEMPTS = 60
-DESCRIPTION = "mlops.data-version"
-KEPT_FOR_EVER = {"delta.logRetentionDuration": "interval 36500 days", "delta.enableExpiredLogCleanup": "false"}
-"""Any past version must stay readable: it is what a registry version was made from."""
+CONFIGURATION = {
+    # Any past version must stay readable: it is what a registry version was made from.
+    "delta.logRetentionDuration": "interval 36500 days",
+    "delta.enableExpiredLogCleanup": "false",
+    # Opening a table replays the log since its last checkpoint.
+    "delta.checkpointInterval": "10",
+}
+SMALL_FILES = 50
+"""So many commits with a file of their own are merged into one file; the old ones stay, for the old versions."""
 TABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -80,7 +89,9 @@ class DeltaTables(Block):
         """The columns of a table with their types."""
         return _schema(self._open(table))
 
-    def append(self, table: str, frame: pd.DataFrame, batch: str, *, time: str | None = None) -> DataVersion:
+    def append(
+        self, table: str, frame: pd.DataFrame, batch: str, *, time: str | None = None, stamps: Sequence[str] = ()
+    ) -> DataVersion:
         """Append a batch as one new version; the same batch twice is appended once.
 
         The batch's name goes into the very commit as a Delta application transaction, so that a run which died
@@ -92,20 +103,46 @@ class DeltaTables(Block):
             frame: The rows; the index is left out.
             batch: The batch's name.
             time: The column whose oldest and newest value the answer tells.
+            stamps: Columns that say when rows were written; they may differ where a batch comes again.
 
         Returns:
             The version that the batch made, with the digest of its rows as `read` gives them back.
 
         Raises:
             DataError: The rows cannot be held as they are: none, times without a zone, values of several types, or
-                in a table's first batch a column whose type nothing tells.
+                in a table's first batch a column whose type nothing tells. Or other rows were appended under this
+                name before.
             SchemaMismatch: The batch has other columns or types than the table; nothing was written.
+            StorageError: The table cannot be written; it is at its last version.
         """
-        from prefect_mlops.core.batches import as_columns
+        from prefect_mlops.core.batches import as_columns, fit_columns
 
         rows = as_columns(frame, batch)
-        self._commit(table, rows, {batch: 1}, time)
-        return self._described(table, batch)
+        with self._reaching(table):
+            committed = self._commit(table, rows, {batch: 1}, time, stamps)
+            said = self._described(table, batch)
+            if said is None:
+                raise NotFound(
+                    "commit of batch", batch, f"The log of table {table!r} was cut; restore it from a backup"
+                )
+            if not committed:
+                require_same(fit_columns(rows, self.types_of(table), table), batch, said, stamps)
+            elif said.version.version % SMALL_FILES == SMALL_FILES - 1:
+                self._merge_files(table)
+        return said.version
+
+    def find(self, table: str, batch: str) -> DataVersion | None:
+        """The version that a batch made; None where it was never appended.
+
+        Raises:
+            StorageError: The table cannot be read.
+        """
+        with self._reaching(table):
+            there = self._open_or_none(table)
+            if there is None or there.transaction_version(batch) is None:
+                return None
+            said = self._described(table, batch)
+        return said.version if said else None
 
     def append_spool(self, table: str, rows: pa.Table, offsets: Mapping[str, int]) -> bool:
         """Append rows that were read from files, together with how far each file is read now.
@@ -118,11 +155,12 @@ class DeltaTables(Block):
         Returns:
             False where another process has read any of the files that far meanwhile; nothing was written then.
         """
-        return self._commit(table, rows, offsets, None)
+        with self._reaching(table):
+            return self._commit(table, rows, offsets, None)
 
     def spool_offsets(self, table: str, files: Sequence[str]) -> dict[str, int]:
         """How far each file was read, as the table itself remembers; 0 for a new one."""
-        there = self._open(table) if self.exists(table) else None
+        there = self._open_or_none(table)
         return {file: (there.transaction_version(file) or 0) if there is not None else 0 for file in files}
 
     def read(
@@ -148,24 +186,36 @@ class DeltaTables(Block):
         Raises:
             NotFound: There is no such table or version.
             DataError: A column is not there, or the window has no time column or no zone.
+            StorageError: The table cannot be read.
         """
         from deltalake.exceptions import DeltaError
 
-        if not self.exists(table):
-            raise NotFound("table", table, "Ingest a batch first; flows create tables by themselves")
-        try:
-            found = self._open(table, version)
-        except DeltaError as error:
-            raise NotFound("version", f"{table} {version}", f"Ask for one up to {self.version(table)}") from error
-        there = [field.name for field in found.schema().fields]
-        wanted = there if columns is None else list(columns)
-        missing = sorted({*wanted, *([time] if time else [])} - set(there))
-        if missing:
-            raise DataError(f"Table {table!r} has no column {', '.join(missing)}", f"It has {', '.join(there)}")
-        rows: pd.DataFrame = found.to_pyarrow_dataset().to_table(wanted, _window(time, after, before)).to_pandas()
-        return rows
+        with self._reaching(table):
+            newest = self._open_or_none(table)
+            if newest is None:
+                raise NotFound("table", table, "Ingest a batch first; flows create tables by themselves")
+            try:
+                found = newest if version in (None, newest.version()) else self._open(table, version)
+            except DeltaError as error:
+                raise NotFound("version", f"{table} {version}", f"Ask for one up to {newest.version()}") from error
+            types = _schema(found)
+            there = types.names
+            wanted = there if columns is None else list(columns)
+            missing = sorted({*wanted, *([time] if time else [])} - set(there))
+            if missing:
+                raise DataError(f"Table {table!r} has no column {', '.join(missing)}", f"It has {', '.join(there)}")
+            kept = window(types, time, after, before)
+            rows: pd.DataFrame = found.to_pyarrow_dataset().to_table(wanted, kept).to_pandas()
+            return rows
 
-    def _commit(self, table: str, rows: pa.Table, transactions: Mapping[str, int], time: str | None) -> bool:
+    def _commit(
+        self,
+        table: str,
+        rows: pa.Table,
+        transactions: Mapping[str, int],
+        time: str | None,
+        stamps: Sequence[str] = (),
+    ) -> bool:
         """Write one version that also remembers its application transactions, unless they are known already."""
         from deltalake import CommitProperties, Transaction, write_deltalake
         from deltalake.exceptions import CommitFailedError, DeltaError
@@ -174,15 +224,14 @@ class DeltaTables(Block):
 
         app_transactions = [Transaction(app_id=name, version=reached) for name, reached in transactions.items()]
         for attempt in range(ATTEMPTS):
-            there = self._open(table) if self.exists(table) else None
+            there = self._open_or_none(table)
             if there is not None:
                 if any((there.transaction_version(name) or -1) >= reached for name, reached in transactions.items()):
                     return False
                 rows = fit_columns(rows, _schema(there), table)
             else:
-                _require_types(rows, table)
-            described = _describe(table, rows, time).model_dump_json()
-            metadata = {"mlops.batch": next(iter(transactions)), DESCRIPTION: described}
+                require_types(rows, table)
+            metadata = describe(table, rows, next(iter(transactions)), time, stamps)
             # A first commit that lost its race must fail: retried, it would become the second one, unchecked.
             retries = 0 if there is None else 100
             done = CommitProperties(
@@ -194,7 +243,7 @@ class DeltaTables(Block):
                         self.path(table),
                         rows,
                         mode="error",
-                        configuration=KEPT_FOR_EVER,
+                        configuration=CONFIGURATION,
                         commit_properties=done,
                         storage_options=self._options(),
                     )
@@ -210,12 +259,41 @@ class DeltaTables(Block):
             clock.sleep(random.uniform(0, 0.02 * min(attempt + 1, 10)))
         raise AssertionError("the loop above returns or raises")
 
+    def _merge_files(self, table: str) -> None:
+        """Merge the small files of many commits, so that reading does not open each; another writer may do it first."""
+        from deltalake.exceptions import DeltaError
+
+        with contextlib.suppress(DeltaError, OSError):
+            self._open(table).optimize.compact()
+
+    @contextlib.contextmanager
+    def _reaching(self, table: str) -> Iterator[None]:
+        """Tell what the storage says as a fault of the storage: it says nothing about rows."""
+        from deltalake.exceptions import DeltaError
+
+        try:
+            yield
+        except (OSError, DeltaError) as error:
+            if isinstance(error, StorageError):
+                raise
+            said = " ".join(str(error).split()).removesuffix(".")[:300]
+            raise StorageError(table, said or type(error).__name__) from error
+
     def _open(self, table: str, version: int | None = None) -> DeltaTable:
         from deltalake import DeltaTable
 
         return DeltaTable(self.path(table), version=version, storage_options=self._options())
 
-    def _described(self, table: str, batch: str) -> DataVersion:
+    def _open_or_none(self, table: str) -> DeltaTable | None:
+        """The table; None where it was never written. What is there and cannot be read is not nothing."""
+        from deltalake.exceptions import TableNotFoundError
+
+        try:
+            return self._open(table)
+        except TableNotFoundError:
+            return None
+
+    def _described(self, table: str, batch: str) -> Commit | None:
         """What was committed under a batch's name, whoever did it and however long ago.
 
         Read from the log itself: `DeltaTable.history` numbers its commits wrongly while another writer commits.
@@ -227,11 +305,10 @@ class DeltaTables(Block):
                     actions = [json.loads(line) for line in log.read().splitlines()]
             except FileNotFoundError:
                 break
-            commit: dict[str, Any] = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
-            if commit.get("mlops.batch") == batch:
-                said = DataVersion.model_validate_json(commit[DESCRIPTION])
-                return said.model_copy(update={"version": version})
-        raise NotFound("commit of batch", batch, f"The log of table {table!r} was cut; restore it from a backup")
+            said = read_commit(actions, batch, version)
+            if said is not None:
+                return said
+        return None
 
     def _store(self, folder: str) -> FileSystem:
         from deltalake.fs import DeltaStorageHandler
@@ -243,52 +320,7 @@ class DeltaTables(Block):
         return {name: value.get_secret_value() for name, value in self.storage_options.items()} or None
 
 
-def _describe(table: str, rows: pa.Table, time: str | None) -> DataVersion:
-    from prefect_mlops.core.lineage import digest_rows
-
-    frame = rows.to_pandas()
-    moments = frame[time].dropna() if time else None
-    return DataVersion(
-        table=table,
-        version=-1,
-        rows=len(frame),
-        digest=digest_rows(frame),
-        first="" if moments is None or moments.empty else moments.min().isoformat(),
-        last="" if moments is None or moments.empty else moments.max().isoformat(),
-        columns={str(name): str(dtype) for name, dtype in frame.dtypes.items()},
-    )
-
-
 def _schema(there: DeltaTable) -> pa.Schema:
     import pyarrow as pa
 
     return pa.schema(there.schema().to_arrow())
-
-
-def _require_types(rows: pa.Table, table: str) -> None:
-    """A column without any value has no type, and the first batch settles the table's types for good."""
-    import pyarrow as pa
-
-    bare = [name for name in rows.schema.names if pa.types.is_null(rows.schema.field(name).type)]
-    if bare:
-        raise DataError(
-            f"Columns without any value in the first batch of table {table!r}: {', '.join(bare)}",
-            f"Give them a type, for example frame[{bare[0]!r}].astype('string'), or leave them out",
-        )
-
-
-def _window(time: str | None, after: datetime | None, before: datetime | None) -> object:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    window = None
-    for moment, keeps in ((after, pc.greater), (before, pc.less_equal)):
-        if moment is None:
-            continue
-        if time is None:
-            raise DataError("A time window was asked for without its time column", "Name the column with `time`")
-        if moment.tzinfo is None:
-            raise DataError(f"The moment {moment.isoformat()} has no time zone", "Give it one, such as UTC")
-        condition = keeps(pc.field(time), pa.scalar(moment, pa.timestamp("us", "UTC")))
-        window = condition if window is None else window & condition
-    return window

@@ -5,6 +5,7 @@
     ├── PartError            LookupError   a gate, trainer or monitor whose class cannot be found
     ├── DataError            ValueError    rows that cannot be used as they are
     ├── SchemaMismatch       ValueError    a batch whose columns differ from its table's
+    ├── StorageError         OSError       a table that cannot be written or read now: a full disk, no access, no answer
     ├── NotFound             LookupError   a table, version, suite, bento or block that is not there
     ├── NotMeasured          LookupError   a metric that a gate wants and nobody measured
     ├── TrainingError        RuntimeError  an estimator that failed while it learned
@@ -31,6 +32,7 @@ __all__ = [
     "ServingError",
     "SpecError",
     "SpecProblem",
+    "StorageError",
     "TrackingUnavailable",
     "TrainingError",
 ]
@@ -120,6 +122,25 @@ class SchemaMismatch(MlopsError, ValueError):
         return (
             f"The batch does not fit table {self.table!r}: {'; '.join(self.differences)}. Nothing was written. "
             "Mend the batch's columns, or start a new table under another model name."
+        )
+
+
+class StorageError(MlopsError, OSError):
+    """A table cannot be written or read now, whatever rows it is about: a full disk, no access, no answer.
+
+    Args:
+        table: The table's name.
+        reason: What the storage said.
+    """
+
+    def __init__(self, table: str, reason: str) -> None:
+        super().__init__(table, reason)
+        self.table, self.reason = table, reason
+
+    def __str__(self) -> str:
+        return (
+            f"Table {self.table!r} cannot be reached or written: {self.reason}. It is at its last version; free space, "
+            "or correct the tables block, and run again."
         )
 
 

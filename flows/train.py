@@ -80,7 +80,7 @@ def train(
         profile = profile_candidate(spec, candidate, sets.reference)
         lineage = trace_lineage(spec, sets, moment, versions, load_suite(places.suites, spec))
         logged = log_candidate(
-            places.tracking, spec, candidate, evidence, decision, lineage, profile, reference=sets.reference
+            places.tracking, spec, candidate, evidence, decision, lineage, profile, sets.reference, places.tables
         )
 
     subject = str(logged.version or logged.run)

@@ -134,7 +134,7 @@ def accept_rows(tables: DeltaTables, spec: ModelSpec, rows: pd.DataFrame, batch:
     if spec.data.labels == "later" and tables.exists(others):
         require_joinable(spec, rows, tables.types_of(others), others)
     stamped = rows.reset_index(drop=True).assign(**{ACCEPTED_AT: pd.Timestamp(as_of)})
-    return tables.append(f"{spec.name}-accepted", stamped, batch, time=spec.data.time)
+    return tables.append(f"{spec.name}-accepted", stamped, batch, time=spec.data.time, stamps=[ACCEPTED_AT])
 
 
 @task(retries=2, retry_delay_seconds=2)
@@ -156,7 +156,8 @@ def accept_labels(
     others = f"{spec.name}-accepted"
     if tables.exists(others):
         require_joinable(spec, known, tables.types_of(others), others)
-    return tables.append(f"{spec.name}-labels", known.assign(**{LABELLED_AT: pd.Timestamp(as_of)}), batch)
+    stamped = known.assign(**{LABELLED_AT: pd.Timestamp(as_of)})
+    return tables.append(f"{spec.name}-labels", stamped, batch, stamps=[LABELLED_AT])
 
 
 @task

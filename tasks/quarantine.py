@@ -60,7 +60,7 @@ def quarantine_rows(
 
     records = as_records(rows, batch, causes, as_of, spec.data.personal, key.pseudonymise)
     name = f"{batch}#{digest_rows(records.drop(columns=AT))[:16]}"
-    tables.append(f"{spec.name}-quarantine", records, name)
+    tables.append(f"{spec.name}-quarantine", records, name, stamps=[AT])
     return len(records)
 
 

@@ -18,7 +18,7 @@ from deltalake import DeltaTable
 from pydantic import SecretStr
 
 from prefect_mlops.blocks.tables import DeltaTables
-from prefect_mlops.core.errors import DataError, NotFound, SchemaMismatch
+from prefect_mlops.core.errors import DataError, NotFound, SchemaMismatch, StorageError
 from prefect_mlops.core.lineage import digest_rows
 
 DAYS = pd.date_range("2013-01-01", periods=4, freq="D", tz="UTC", unit="us")
@@ -49,9 +49,47 @@ def test_the_same_batch_twice_is_one_version(tables: DeltaTables) -> None:
     first = tables.append("t", ROWS, "b1")
     tables.append("t", ROWS, "b2")
 
-    assert tables.append("t", ROWS.iloc[:1], "b1") == first
+    assert tables.append("t", ROWS.sample(frac=1, random_state=0), "b1") == first
     assert tables.version("t") == 1
     assert len(tables.read("t")) == 8
+    assert tables.find("t", "b1") == first
+    assert tables.find("t", "b3") is tables.find("u", "b1") is None
+
+
+def test_other_rows_under_a_known_name_are_refused_and_another_stamp_is_not(tables: DeltaTables) -> None:
+    first = tables.append("t", ROWS, "b1", stamps=["at"])
+
+    assert tables.append("t", ROWS.assign(at=DAYS[0]), "b1", stamps=["at"]) == first
+    for other in (ROWS.iloc[:3], ROWS.assign(air_time=[10, 20, 30, 41]), pd.concat([ROWS, ROWS])):
+        with pytest.raises(DataError, match="Other rows were appended to table 't' under the name 'b1' before"):
+            tables.append("t", other, "b1", stamps=["at"])
+    assert len(tables.read("t")) == 4
+
+
+def test_small_files_are_merged_and_every_version_stays(tables: DeltaTables, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("prefect_mlops.blocks.tables.SMALL_FILES", 5)
+    said = [tables.append("t", ROWS.assign(id=number), f"b{number}") for number in range(12)]
+
+    assert len(DeltaTable(tables.path("t")).file_uris()) <= 5
+    assert [tables.append("t", ROWS.assign(id=number), f"b{number}") for number in range(12)] == said
+    for number, version in enumerate(said):
+        rows = tables.read("t", version=version.version)
+        assert sorted(rows["id"].unique()) == list(range(number + 1))
+        assert digest_rows(rows[rows["id"] == number]) == version.digest
+
+
+def test_a_storage_that_refuses_is_no_fault_of_the_rows(tables: DeltaTables, tmp_path: Path) -> None:
+    tables.append("t", ROWS, "b1")
+    (tmp_path / "u").write_text("a file where a table should be")
+
+    for act in (lambda: tables.append("u", ROWS, "b1"), lambda: tables.read("u")):
+        with pytest.raises((StorageError, NotFound)) as raised:
+            act()
+        assert not isinstance(raised.value, ValueError)
+    checkpoint = tmp_path / "t" / "_delta_log" / f"{0:020}.json"
+    checkpoint.write_text("{not json")
+    with pytest.raises(StorageError, match="Table 't' cannot be reached or written"):
+        tables.append("t", ROWS, "b2")
 
 
 def test_an_older_version_stays_readable(tables: DeltaTables) -> None:
@@ -139,6 +177,8 @@ def test_a_window_needs_a_zone_and_a_column(tables: DeltaTables) -> None:
 
     with pytest.raises(DataError, match="no time zone"):
         tables.read("t", time="at", after=datetime(2013, 1, 1))
+    with pytest.raises(DataError, match="'carrier' holds string, not times"):
+        tables.read("t", time="carrier", after=datetime(2013, 1, 1, tzinfo=UTC))
     with pytest.raises(DataError, match="time column"):
         tables.read("t", after=datetime(2013, 1, 1, tzinfo=UTC))
 

@@ -25,6 +25,7 @@ SAMPLES: dict[str, tuple[object, ...]] = {
     "PartError": ("acme.gates:MaxLatency", "its module does not import", ("at-least",)),
     "DataError": ("The target has one class", "Wait for rows of the other"),
     "SchemaMismatch": ("flights-late-accepted", ("air_time: the table has int64, the batch double",)),
+    "StorageError": ("flights-late-accepted", "No space left on device"),
     "NotFound": ("table", "flights-late-accepted", "Ingest a batch first"),
     "NotMeasured": ("roc_auc", ("rmse",)),
     "TrainingError": ("sklearn.tree.DecisionTreeClassifier", "ValueError: no rows"),
