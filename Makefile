@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PREFECT_API_URL PREFECT_API_KEY PREFECT_PROFILE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint format types fast test test-slow bench-demo lock clean
+.PHONY: help setup demo lint format types fast test test-slow bench-demo bench-data lock clean
 
 help: ## list these words
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -48,6 +48,9 @@ test-slow: setup ## drills, infrastructure and the demo, at most 50 minutes
 
 bench-demo: setup ## the whole year with its table of seconds, as JSON under docs/results/
 	$(BIN)/prefect-mlops demo --months 9 --results docs/results
+
+bench-data: setup ## what 20 checks cost beside plain Great Expectations, Polars and pandera, as JSON under docs/results/
+	$(BIN)/python benchmarks/validation.py all --results docs/results/bench-data.json
 
 lock: setup ## resolve the dependencies anew into requirements*.lock
 	@scripts/lock.sh
