@@ -154,6 +154,7 @@ def test_a_dropped_file_has_a_run_within_5_seconds_and_is_ingested_once(watched:
     assert len(watched.places.tables.read(f"{MODEL}-accepted")) == 60
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("worker")
 def test_a_cancelled_watch_ends_at_once_and_leaves_no_process(watched: Watched) -> None:
     run_deployment("mlops-watch/operations", timeout=0)
