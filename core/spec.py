@@ -23,6 +23,7 @@ from prefect_mlops.core.names import ModelName
 from prefect_mlops.core.parts import Frozen, kind_of
 from prefect_mlops.core.plugins import CustomPart, resolve_part
 from prefect_mlops.core.rollout import RolloutPlan
+from prefect_mlops.core.search.space import Search
 from prefect_mlops.core.splits import ByKey, ByTime
 from prefect_mlops.core.trainers import SklearnTrainer, Trainer
 from prefect_mlops.core.validation import Action
@@ -163,6 +164,7 @@ class ModelSpec(Frozen):
     split: SplitPart
     suite: Suite = Suite()
     trainer: TrainerPart
+    search: Search | None = None
     gates: Annotated[tuple[GatePart, ...], Field(min_length=1)]
     rollout: RolloutPlan = RolloutPlan()
     monitors: tuple[MonitorPart, ...] = ()

@@ -4,7 +4,7 @@ import difflib
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -63,7 +63,7 @@ def parse_spec(text: str, source: str = "<spec>") -> ModelSpec:
           - gates: is missing. Known kinds: at-least, at-most, better-than-baseline, better-than-champion,
             not-worse-than-champion, or package.module:Class.
           - seeed (line 3): is not a key here. Did you mean seed? Allowed: data, features, gates, monitors, name,
-            purpose, retraining, rollout, seed, spec_version, split, suite, target, trainer.
+            purpose, retraining, rollout, search, seed, spec_version, split, suite, target, trainer.
     """
     try:
         document = read_yaml(text)
@@ -130,7 +130,9 @@ def _place(loc: tuple[int | str, ...], value: Any) -> _Place:
         if isinstance(value, dict) and not tagged and here is None and kind_of(value) == item:
             here, tagged = _of_kind(hint, item), True
         elif (isinstance(value, dict) and isinstance(item, str)) or (isinstance(value, list) and isinstance(item, int)):
-            if isinstance(item, str):
+            if isinstance(item, str) and get_origin(hint) is dict:
+                around, hint = None, get_args(hint)[1]  # keys are anyone's, and their values share one class
+            elif isinstance(item, str):
                 around = here
                 field = here.model_fields.get(item) if here else None
                 hint = field.annotation if field else None
@@ -204,6 +206,7 @@ PHRASES = {
     "String should": "must",
     "Tuple should": "must",
     "Keys should": "keys must",
+    "Dictionary should": "must",
     "valid tuple": "list such as [a, b]",
     "valid dictionary or instance of ": "mapping:",
     "valid dictionary": "mapping",
