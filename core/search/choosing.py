@@ -30,14 +30,14 @@ def choose(values: np.ndarray, errors: np.ndarray, complexity: np.ndarray | None
         >>> choose(values, np.array([0.03, 0.02]), np.array([0, 1])).tolist()
         [0, 1]
     """
-    best = values.argmax(axis=1)
+    best: np.ndarray = values.argmax(axis=1)
     if complexity is None:
         return best
     enough = np.take_along_axis(values, best[:, None], axis=1)[:, 0] - errors[best]
     fits = values >= enough[:, None]
     lowest = np.where(fits, complexity, np.inf).min(axis=1)
     simple = fits & (complexity == lowest[:, None])
-    return np.where(simple, values, -np.inf).argmax(axis=1)
+    return np.asarray(np.where(simple, values, -np.inf).argmax(axis=1))
 
 
 def ranks(complexities: Sequence[tuple[float, ...]]) -> np.ndarray:

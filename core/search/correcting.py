@@ -58,13 +58,14 @@ def corrected_estimate(
     """
     rng = np.random.default_rng(seed)
     sign = 1.0 if higher_is_better else -1.0
-    sums, counts = _units(sign * np.asarray(worths, dtype=np.float64), blocks, rng)
+    sums, counts = _units(np.asarray(worths), blocks, rng)
+    sums = sign * sums
     units = len(counts)
     naive = sums.sum(axis=0) / counts.sum()
     errors = _errors(sums, counts)
     if units < FEWEST_UNITS:
-        taken = int(choose(naive[None], errors, complexity)[0])
-        return Estimate(value=sign * float(naive[taken]), low=float("nan"), high=float("nan"), level=level)
+        only = int(choose(naive[None], errors, complexity)[0])
+        return Estimate(value=sign * float(naive[only]), low=float("nan"), high=float("nan"), level=level)
     drawn = np.empty((draws, units))
     for draw in range(draws):
         drawn[draw] = np.bincount(rng.integers(0, units, units), minlength=units)
@@ -118,7 +119,7 @@ def _units(worths: np.ndarray, blocks: np.ndarray | None, rng: np.random.Generat
     if units > MOST_UNITS:
         codes = (rng.permutation(units) % MOST_UNITS)[codes]
     elif blocks is None:
-        return worths, np.ones(rows)
+        return worths.astype(np.float64), np.ones(rows)
     return _summed(worths, codes)
 
 

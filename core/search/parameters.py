@@ -62,7 +62,8 @@ def _unknown(spec: ModelSpec, name: str) -> Iterator[tuple[str, str]]:
     """Whose parameter a name is not, with what to do; nothing where it is one."""
     if isinstance(spec.trainer, CustomPart) or not hasattr(spec.trainer, "parameters"):
         maker = import_object(spec.trainer.kind) if isinstance(spec.trainer, CustomPart) else type(spec.trainer)
-        path, inner, last = spec.trainer.kind, {}, name
+        path, last = spec.trainer.kind, name
+        inner: Mapping[str, Any] = {}
         known = getattr(maker, "model_fields", None) or inspect.signature(maker).parameters
     else:
         path, inner, last = _owner(spec.trainer.estimator, spec.trainer.parameters, name)

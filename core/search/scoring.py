@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from prefect_mlops.core.search.space import Search
     from prefect_mlops.core.spec import ModelSpec
 
-__all__ = ["FoldScore", "Judge", "search_of"]
+__all__ = ["FoldScore", "Judge", "folds_of", "search_of"]
 
 
 class Positions(Protocol):
@@ -124,6 +125,20 @@ class Judge:
             )
 
 
+def folds_of(spec: ModelSpec, rows: pd.DataFrame) -> tuple[Positions, ...]:
+    """The cross-validation of a search, of the same kind as the spec's split.
+
+    Raises:
+        SpecError: The spec asks for no search.
+        DataError: The rows cannot be split so.
+    """
+    search = search_of(spec)
+    seed = spec.seed if search.seed is None else search.seed
+    make = getattr(spec.split, "folds", None) or partial(_folds, spec)
+    folds: tuple[Positions, ...] = make(rows, key=spec.data.key, time=spec.data.time, count=search.folds, seed=seed)
+    return folds
+
+
 def search_of(spec: ModelSpec) -> Search:
     """The search that a spec asks for.
 
@@ -134,3 +149,21 @@ def search_of(spec: ModelSpec) -> Search:
         problem = SpecProblem("search", "is missing.", "Add it with a space, a metric and a budget.")
         raise SpecError(spec.name, (problem,))
     return spec.search
+
+
+class _Fold(NamedTuple):
+    training: np.ndarray
+    judging: np.ndarray
+
+
+def _folds(
+    spec: ModelSpec, rows: pd.DataFrame, *, key: Sequence[str], time: str | None, count: int, seed: int
+) -> tuple[_Fold, ...]:
+    """Each later part judged by the older ones where a spec splits by time; random parts otherwise."""
+    del key
+    if spec.split.kind == "by-time" and time is not None:
+        places = np.asarray(rows[time].rank(method="min", pct=True)) * (count + 1)
+        part = np.minimum(places.astype(np.int64), count)
+        return tuple(_Fold(np.flatnonzero(part < fold), np.flatnonzero(part == fold)) for fold in range(1, count + 1))
+    part = np.random.default_rng(seed).permutation(len(rows)) % count
+    return tuple(_Fold(np.flatnonzero(part != fold), np.flatnonzero(part == fold)) for fold in range(count))

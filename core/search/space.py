@@ -87,7 +87,7 @@ class Search(Frozen):
     ] = ()
     seconds_per_trial: Annotated[int, Field(gt=0, description="A trial that takes longer has failed.")] = 600
     memory_mib: Annotated[
-        int | None, Field(ge=256, description="Memory of one worker; its part of what is free when absent.")
+        int | None, Field(ge=512, description="Memory of one worker; its part of what is free when absent.")
     ] = None
 
     @model_validator(mode="after")

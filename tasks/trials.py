@@ -1,0 +1,323 @@
+"""Trials in Optuna's storage: who tries what, and how what a dead worker tried is tried again.
+
+Run as a script it is one worker of a search. It imports nothing of Prefect, so that it starts fast.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import resource
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import psutil
+
+from prefect_mlops.core.errors import TrainingError
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import FrozenTrial, Trial
+
+    from prefect_mlops.core.search.scoring import Judge
+    from prefect_mlops.core.search.space import Search
+
+__all__ = ["bury_dead", "fail_trial", "finished", "is_over", "open_study"]
+
+HOPELESS = 10
+"""After so many failures and nothing else a search ends: what is wrong will not mend itself."""
+UNNAMED_SECONDS = 10.0
+"""A running trial that nobody has put his name on for so long was left by a worker that died at once."""
+ABROAD_SECONDS = 60.0
+"""How much longer than it may take a trial of another machine is waited for."""
+MOST_DEATHS = 2
+"""A trial whose worker died so often is to blame for it."""
+
+
+def open_study(storage: str, name: str, search: Search, higher_is_better: bool) -> optuna.Study:
+    """The study of a search, made where it is not there.
+
+    Args:
+        storage: A database's URL, or the path of a journal.
+        name: The study's name.
+        search: What the spec asks for.
+        higher_is_better: The metric's direction.
+
+    Raises:
+        TrainingError: Optuna is not installed, or the storage cannot be opened.
+    """
+    try:
+        import optuna
+    except ImportError as error:
+        raise TrainingError("the search", "it needs Optuna; install prefect-mlops[search] where flows run") from error
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    pruners = {
+        "none": optuna.pruners.NopPruner,
+        "median": optuna.pruners.MedianPruner,
+        "halving": optuna.pruners.SuccessiveHalvingPruner,
+    }
+    try:
+        return optuna.create_study(
+            storage=_storage(storage),
+            study_name=name,
+            direction="maximize" if higher_is_better else "minimize",
+            pruner=pruners[search.pruner](),
+            load_if_exists=True,
+        )
+    except Exception as error:
+        kind = "the database" if "://" in storage else f"the journal {storage}"
+        said = f"{kind} of its trials cannot be opened ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
+        raise TrainingError("the search", said) from error
+
+
+def _storage(storage: str) -> Any:
+    from optuna.storages import JournalStorage, RDBStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    if "://" in storage:
+        waits = {"connect_args": {"timeout": 60}} if storage.startswith("sqlite") else {}
+        return RDBStorage(storage, engine_kwargs=waits)
+    Path(storage).parent.mkdir(parents=True, exist_ok=True)
+    return JournalStorage(JournalFileBackend(storage, lock_obj=_JournalLock(storage)))  # type: ignore[arg-type]
+
+
+class _JournalLock:
+    """A lock that the kernel releases when its holder is killed; it takes away a line that was cut off."""
+
+    def __init__(self, journal: str) -> None:
+        self.journal, self.held = journal, -1
+
+    def acquire(self) -> bool:
+        import fcntl
+
+        self.held = os.open(f"{self.journal}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        fcntl.flock(self.held, fcntl.LOCK_EX)
+        with Path(self.journal).open("rb+") as file:
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(end - 1, 0))
+            if end and file.read(1) != b"\n":
+                file.seek(0)
+                file.truncate(file.read().rfind(b"\n") + 1)
+        return True
+
+    def release(self) -> None:
+        os.close(self.held)
+
+
+def occupied(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+    """The trials that count against the budget: finished, failed by their own fault, running, or to be tried again.
+
+    What a dead worker tried does not count, its second try does, and of several second tries only the first.
+    """
+    found, again = [], set()
+    for trial in trials:
+        first = trial.user_attrs.get("again")
+        if first is not None and first in again:
+            continue
+        again.add(first)
+        if trial.state.name != "FAIL" or "reason" in trial.user_attrs:
+            found.append(trial)
+    return found
+
+
+def finished(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials that came to an end of their own, by number."""
+    return [trial for trial in occupied(study.get_trials(deepcopy=False)) if trial.state.is_finished()]
+
+
+def is_over(study: optuna.Study, search: Search, ends: float) -> bool:
+    """Whether nothing more is to be tried: the budget is spent, or nothing but failures came of it.
+
+    Args:
+        study: The study.
+        search: What the spec asks for.
+        ends: When the last trial may begin, in seconds since 1970.
+    """
+    done = finished(study)
+    hopeless = len(done) >= HOPELESS and all(trial.state.name == "FAIL" for trial in done)
+    spent = search.trials is not None and len(done) >= search.trials
+    return hopeless or spent or (search.seconds is not None and time.time() > ends)
+
+
+def fail_trial(study: optuna.Study, number: int, reason: str) -> None:
+    """End a trial that is somebody else's, unless it has ended."""
+    trial = study.get_trials(deepcopy=False)[number]
+    if not trial.state.is_finished():
+        study._storage.set_trial_user_attr(trial._trial_id, "reason", reason)
+        study.tell(number, state=_state("FAIL"), skip_if_finished=True)
+
+
+def bury_dead(study: optuna.Study, search: Search, suspects: Iterable[int] = ()) -> None:
+    """Fail the trials whose worker is gone, and queue their parameters to be tried again.
+
+    The second try is queued first: a death in between leaves two, of which only the first is ever made.
+
+    Args:
+        study: The study.
+        search: What the spec asks for.
+        suspects: Trials that may have ended their worker themselves; they get one more chance.
+    """
+    for trial in study.get_trials(deepcopy=False):
+        if not _is_dead(trial, search):
+            continue
+        deaths = trial.user_attrs.get("deaths", 0) + (trial.number in suspects)
+        if deaths >= MOST_DEATHS:
+            fail_trial(study, trial.number, "its process was ended from outside each time, likely for want of memory")
+            continue
+        root = trial.user_attrs.get("root", trial.number)
+        study.enqueue_trial(trial.params, user_attrs={"again": trial.number, "root": root, "deaths": deaths})
+        study.tell(trial.number, state=_state("FAIL"), skip_if_finished=True)
+
+
+def _is_dead(trial: FrozenTrial, search: Search) -> bool:
+    if trial.state.name != "RUNNING":
+        return False
+    owner = trial.user_attrs.get("owner")
+    began = trial.datetime_start
+    age = time.time() - began.timestamp() if began else 0.0
+    if owner is None:
+        return age > UNNAMED_SECONDS
+    if owner["host"] != socket.gethostname():
+        return age > search.seconds_per_trial + ABROAD_SECONDS
+    try:
+        process = psutil.Process(owner["pid"])
+        return process.create_time() != owner["born"] or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def claim(study: optuna.Study, search: Search, seed: int, ends: float) -> Trial | None:
+    """A trial to make now; None when there is none.
+
+    Several workers may claim at once and find one place left: whoever then holds the higher number steps back.
+    """
+    import numpy as np
+    from optuna.samplers import TPESampler
+
+    while not is_over(study, search, ends):
+        bury_dead(study, search)
+        held = occupied(study.get_trials(deepcopy=False))
+        waiting = any(trial.state.name == "WAITING" for trial in held)
+        if search.trials is not None and len(held) >= search.trials and not waiting:
+            return None
+        trial = study.ask()
+        me = psutil.Process()
+        trial.set_user_attr("owner", {"host": socket.gethostname(), "pid": me.pid, "born": me.create_time()})
+        everyone = study.get_trials(deepcopy=False)
+        held = occupied(everyone)
+        again = trial.user_attrs.get("again")
+        before = [other for other in held if other.number < trial.number or "again" in other.user_attrs]
+        if again is None and search.trials is not None and len(before) >= search.trials:
+            trial.set_user_attr("stepped_back", True)
+        elif any(other.number == trial.number for other in held):
+            root = trial.user_attrs.get("root", trial.number)
+            # Chance comes from the trial's place, so that a search goes on after a kill as it would have without.
+            place = sum(
+                not {"again", "stepped_back"} & set(other.user_attrs) for other in everyone if other.number < root
+            )
+            study.sampler = TPESampler(seed=int(np.random.SeedSequence([seed, place]).generate_state(1)[0]))
+            return trial
+        study.tell(trial, state=_state("FAIL"))
+    return None
+
+
+def attempt(study: optuna.Study, trial: Trial, judge: Judge, search: Search, folder: Path) -> None:
+    """Make one trial, and write down what came of it."""
+    import numpy as np
+
+    from prefect_mlops.core.search.correcting import standard_errors
+    from prefect_mlops.core.search.suggesting import suggest
+
+    began = time.perf_counter()
+    scores, worths = [], np.empty(0)
+    try:
+        for step, score in enumerate(judge.scores(suggest(trial, search.space)), start=1):
+            scores.append(score)
+            worths = np.concatenate([each.worths for each in scores])
+            if search.pruner != "none" and step < len(judge.folds):
+                trial.report(float(worths.mean(dtype=np.float64)), step)
+                if trial.should_prune():
+                    trial.set_user_attr("seconds", time.perf_counter() - began)
+                    study.tell(trial, state=_state("PRUNED"))
+                    return
+    except Exception as error:
+        trial.set_user_attr("seconds", time.perf_counter() - began)
+        trial.set_user_attr("reason", _in_words(error))
+        study.tell(trial, state=_state("FAIL"))
+        return
+    write_predictions(folder, trial.number, worths, np.concatenate([score.said for score in scores]))
+    trial.set_user_attr("standard_error", float(standard_errors(worths[:, None], judge.blocks())[0]))
+    trial.set_user_attr("seconds", time.perf_counter() - began)
+    study.tell(trial, float(worths.mean(dtype=np.float64)))
+
+
+def write_predictions(folder: Path, number: int, worths: Any, said: Any) -> None:
+    """Keep what a trial said of the rows that it did not see, whole or not at all."""
+    import numpy as np
+
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f".{number}.{os.getpid()}.npz"
+    np.savez(partial, worths=worths, said=said)
+    partial.replace(folder / f"{number}.npz")
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, TrainingError):
+        return error.reason[:500]
+    if isinstance(error, MemoryError):
+        return "it needs more memory than a worker may have (search.memory_mib)"
+    return " ".join(str(error).split())[:500] or type(error).__name__
+
+
+def _state(name: str) -> Any:
+    from optuna.trial import TrialState
+
+    return TrialState[name]
+
+
+def work(job: dict[str, Any], told: TextIO) -> None:
+    """Make trials until there is nothing more to try."""
+    if job["memory"]:
+        resource.setrlimit(resource.RLIMIT_DATA, (job["memory"], job["memory"]))
+    import numpy as np
+
+    from prefect_mlops.core.search.scoring import Judge, search_of
+    from prefect_mlops.core.spec import ModelSpec
+
+    spec = ModelSpec.model_validate_json(job["spec"])
+    search, folder = search_of(spec), Path(job["folder"])
+    judge = Judge(spec, job["rows"], job["folds"])
+    study = open_study(job["storage"], job["study"], search, judge.metric.higher_is_better)
+    seed = spec.seed if search.seed is None else search.seed
+    for trial in job["lost"]:
+        scores = list(judge.scores(trial[1]))
+        worths, said = (np.concatenate([score[part] for score in scores]) for part in (1, 2))
+        write_predictions(folder, trial[0], worths, said)
+    while (claimed := claim(study, search, seed, job["ends"])) is not None:
+        print(f"begin {claimed.number}", file=told, flush=True)
+        attempt(study, claimed, judge, search, folder)
+        print("end", file=told, flush=True)
+
+
+def main() -> None:
+    """Read the job, and end with whoever gave it: `python trials.py JOB PARENT`."""
+
+    def end_with_parent() -> None:
+        while os.getppid() == int(sys.argv[2]):
+            time.sleep(0.2)
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    told = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what estimators print is no message
+    with Path(sys.argv[1]).open("rb") as file:
+        work(pickle.load(file), told)
+
+
+if __name__ == "__main__":
+    main()
