@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from prefect_mlops.core.spec import ModelSpec
     from prefect_mlops.core.trainers.fitted import FittedModel
 
-__all__ = ["blocks_of", "evaluate", "measurement_of", "metrics_of"]
+__all__ = ["blocks_of", "evaluate", "holdout_digest", "measurement_of", "metrics_of"]
 
 NAN = float("nan")
 Subject = Literal["candidate", "champion", "baseline"]
@@ -92,10 +92,20 @@ def evaluate(
         candidate=candidate_name,
         champion_version=champion_version,
         judged_on=judged_on,
-        holdout_digest=_digest(spec, rows),
+        holdout_digest=holdout_digest(spec, rows),
         measurements=measurements,
         comparisons=comparisons,
     )
+
+
+def holdout_digest(spec: ModelSpec, rows: pd.DataFrame) -> str:
+    """One digest for the rows that judge, whatever their order and whatever features a model looks at.
+
+    Two candidates with one digest were judged on the same rows, and used them up together.
+    """
+    from prefect_mlops.core.lineage import digest_rows
+
+    return digest_rows(rows[[*spec.data.key, spec.target.column]])
 
 
 def metrics_of(spec: ModelSpec) -> tuple[Metric, ...]:
@@ -197,9 +207,3 @@ def _zoned(times: pd.Series) -> bool:
     import pandas as pd
 
     return pd.api.types.is_datetime64_any_dtype(times.dtype) and times.dt.tz is not None
-
-
-def _digest(spec: ModelSpec, rows: pd.DataFrame) -> str:
-    from prefect_mlops.core.lineage import digest_rows
-
-    return digest_rows(rows[[*spec.data.key, spec.target.column]])

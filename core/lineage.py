@@ -81,7 +81,7 @@ class Lineage(Frozen):
         lock_digest: SHA-256 over name and version of every installed distribution.
         seed: Where every chance came from.
         parameters: The trainer as written in the spec.
-        holdout_digest: `digest_rows` of the judging rows.
+        holdout_digest: Of the judging rows, the one that the evidence holds too.
         cutoff: The newest time that the model learned from, ISO 8601; empty without a time column.
         as_of: End of the window that was read, ISO 8601.
     """

@@ -24,7 +24,7 @@ from prefect_mlops.core.parts import Frozen, kind_of
 from prefect_mlops.core.plugins import CustomPart, resolve_part
 from prefect_mlops.core.rollout import RolloutPlan
 from prefect_mlops.core.search.space import Search
-from prefect_mlops.core.splits import ByKey, ByTime
+from prefect_mlops.core.splits import ByGroup, ByKey, ByTime
 from prefect_mlops.core.trainers import SklearnTrainer, Trainer
 from prefect_mlops.core.validation import Action
 
@@ -47,7 +47,9 @@ TrainerPart = Annotated[Annotated[SklearnTrainer, Tag("sklearn")] | Custom, by_k
 MonitorPart = Annotated[
     Annotated[PerformanceMonitor, Tag("performance")] | Annotated[DriftMonitor, Tag("drift")] | Custom, by_kind
 ]
-SplitPart = Annotated[Annotated[ByTime, Tag("by-time")] | Annotated[ByKey, Tag("by-key")], by_kind]
+SplitPart = Annotated[
+    Annotated[ByTime, Tag("by-time")] | Annotated[ByKey, Tag("by-key")] | Annotated[ByGroup, Tag("by-group")], by_kind
+]
 
 
 def _digest(part: Frozen, leave_out: set[str] | None = None) -> str:
@@ -181,7 +183,8 @@ class ModelSpec(Frozen):
             raise ValueError(f"features: {', '.join(twice)} stands there twice")
         if self.target.column in names:
             raise ValueError(f"features: the target {self.target.column!r} cannot be a feature")
-        told = sorted({*self.features.category, self.target.column} & {*self.data.personal})
+        named = {*self.features.category, self.target.column, getattr(self.split, "stratify", None)}
+        told = sorted(name for name in self.data.personal if name in named)
         if told:
             raise ValueError(f"data: {', '.join(told)} cannot be personal, the model and its reports would name values")
         if isinstance(self.split, ByTime) and self.data.time is None:

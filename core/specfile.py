@@ -58,7 +58,7 @@ def parse_spec(text: str, source: str = "<spec>") -> ModelSpec:
           - data: is missing. What a row is, and when its label is known.
           - target: is missing. What is predicted.
           - features: is missing. The columns that the model may look at, by role.
-          - split: is missing. Known kinds: by-key, by-time.
+          - split: is missing. Known kinds: by-group, by-key, by-time.
           - trainer: is missing. Known kinds: sklearn, or package.module:Class.
           - gates: is missing. Known kinds: at-least, at-most, better-than-baseline, better-than-champion,
             not-worse-than-champion, or package.module:Class.

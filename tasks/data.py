@@ -192,7 +192,8 @@ def _read_rows(
     import pandas as pd
 
     clock = spec.data.time or ACCEPTED_AT
-    columns = [*spec.data.key, *spec.features.names, *dict.fromkeys([clock, ACCEPTED_AT])]
+    split_by = (name for name in spec.split.columns if name != spec.target.column)
+    columns = [*dict.fromkeys([*spec.data.key, *spec.features.names, *split_by, clock, ACCEPTED_AT])]
     if spec.data.labels == "with-rows":
         columns.append(spec.target.column)
     if versions.data_version < 0:

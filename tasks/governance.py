@@ -121,7 +121,8 @@ def trace_lineage(
         suite: What its rows have to fit, from `load_suite`; by default the spec's own expectations. Without it the
             digest of a suite that the spec only names stays empty.
     """
-    from prefect_mlops.core.lineage import DataVersion, Lineage, digest_rows
+    from prefect_mlops.core.evaluation import holdout_digest
+    from prefect_mlops.core.lineage import DataVersion, Lineage
 
     asked = suite or spec.suite
     return Lineage(
@@ -134,7 +135,7 @@ def trace_lineage(
         lock_digest=_installed_digest(),
         seed=spec.seed,
         parameters=spec.trainer.model_dump(mode="json"),
-        holdout_digest=digest_rows(sets.judging),
+        holdout_digest=holdout_digest(spec, sets.judging),
         cutoff=sets.cutoff,
         as_of=as_of.isoformat(),
     )

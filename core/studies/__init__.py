@@ -1,0 +1,1 @@
+"""Studies of a model: what simpler models reach, what each feature brings, and how fast it ages."""
