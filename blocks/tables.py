@@ -16,6 +16,7 @@ from pydantic import Field, SecretStr
 
 from prefect_mlops.blocks.about import DOCUMENTATION, LOGO
 from prefect_mlops.blocks.settings import place
+from prefect_mlops.core.batches import as_columns, as_frame, fit_columns
 from prefect_mlops.core.commits import Commit, describe, read_commit, require_same, require_types, window
 from prefect_mlops.core.errors import DataError, NotFound, StorageError
 
@@ -39,6 +40,8 @@ CONFIGURATION = {
 }
 SMALL_FILES = 50
 """So many commits with a file of their own are merged into one file; the old ones stay, for the old versions."""
+BABBLE = re.compile(r"\x1b\[\d+m|(?<=Json error:)(?s:.*)|\s\d+: <unknown>(?s:.*)")
+"""Colours, addresses of the machine's code, and what a parser of the log quotes: the log holds values of rows."""
 TABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -115,8 +118,6 @@ class DeltaTables(Block):
             SchemaMismatch: The batch has other columns or types than the table; nothing was written.
             StorageError: The table cannot be written; it is at its last version.
         """
-        from prefect_mlops.core.batches import as_columns, fit_columns
-
         rows = as_columns(frame, batch)
         with self._reaching(table):
             committed = self._commit(table, rows, {batch: 1}, time, stamps)
@@ -205,8 +206,9 @@ class DeltaTables(Block):
             if missing:
                 raise DataError(f"Table {table!r} has no column {', '.join(missing)}", f"It has {', '.join(there)}")
             kept = window(types, time, after, before)
-            rows: pd.DataFrame = found.to_pyarrow_dataset().to_table(wanted, kept).to_pandas()
-            return rows
+            # Read through Python, a disk's reads may outlive a failed one and abort a process that ends then.
+            disk = None if "://" in self.root else self._store(self.path(table))
+            return as_frame(found.to_pyarrow_dataset(filesystem=disk).to_table(wanted, kept))
 
     def _commit(
         self,
@@ -219,8 +221,6 @@ class DeltaTables(Block):
         """Write one version that also remembers its application transactions, unless they are known already."""
         from deltalake import CommitProperties, Transaction, write_deltalake
         from deltalake.exceptions import CommitFailedError, DeltaError
-
-        from prefect_mlops.core.batches import fit_columns
 
         app_transactions = [Transaction(app_id=name, version=reached) for name, reached in transactions.items()]
         for attempt in range(ATTEMPTS):
@@ -270,13 +270,14 @@ class DeltaTables(Block):
     def _reaching(self, table: str) -> Iterator[None]:
         """Tell what the storage says as a fault of the storage: it says nothing about rows."""
         from deltalake.exceptions import DeltaError
+        from pyarrow import ArrowException
 
         try:
             yield
-        except (OSError, DeltaError) as error:
+        except (OSError, DeltaError, ArrowException) as error:
             if isinstance(error, StorageError):
                 raise
-            said = " ".join(str(error).split()).removesuffix(".")[:300]
+            said = " ".join(BABBLE.sub("", str(error)).split()).removesuffix(".")[:300]
             raise StorageError(table, said or type(error).__name__) from error
 
     def _open(self, table: str, version: int | None = None) -> DeltaTable:
@@ -312,8 +313,10 @@ class DeltaTables(Block):
 
     def _store(self, folder: str) -> FileSystem:
         from deltalake.fs import DeltaStorageHandler
-        from pyarrow.fs import PyFileSystem
+        from pyarrow.fs import LocalFileSystem, PyFileSystem, SubTreeFileSystem
 
+        if "://" not in self.root:
+            return SubTreeFileSystem(folder, LocalFileSystem())
         return PyFileSystem(DeltaStorageHandler(folder, self._options()))
 
     def _options(self) -> dict[str, str] | None:

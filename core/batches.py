@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["as_columns", "as_texts", "fit_columns", "plain_type"]
+__all__ = ["as_columns", "as_frame", "as_texts", "fit_columns", "plain_type"]
 
 DIGITS = 38
 """How many digits a decimal of a Delta table has at most."""
+EXACT = 2**53
+"""Up to here every whole number is a float."""
 
 
 def as_columns(frame: pd.DataFrame, batch: str) -> pa.Table:
@@ -61,6 +63,28 @@ def as_columns(frame: pd.DataFrame, batch: str) -> pa.Table:
             ) from error
         columns[name] = _plain(column, name, batch)
     return pa.table(columns)
+
+
+def as_frame(rows: pa.Table) -> pd.DataFrame:
+    """The rows as pandas holds them, without a number changing.
+
+    Pandas holds whole numbers beside nulls as floats, which are exact up to 2**53: where there are larger ones, the
+    column is `Int64`.
+
+    Examples:
+        >>> import pyarrow as pa
+        >>> frame = as_frame(pa.table({"a": [1, None], "b": [2**53 + 1, None]}))
+        >>> [str(kind) for kind in frame.dtypes], int(frame["b"][0]) - 2**53
+        (['float64', 'Int64'], 1)
+    """
+    import pandas as pd
+    import pyarrow as pa
+
+    frame: pd.DataFrame = rows.to_pandas()
+    for name in rows.schema.names:
+        if rows.schema.field(name).type == pa.int64() and rows[name].null_count and not _is_exact_as_float(rows[name]):
+            frame[name] = rows[name].to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    return frame
 
 
 def as_texts(frame: pd.DataFrame) -> pa.Table:
@@ -166,6 +190,11 @@ def _plain(column: pa.ChunkedArray, name: str, batch: str) -> pa.ChunkedArray:
             f"The times in {name!r} of batch {batch!r} have no time zone",
             f"Say which zone they are in, for example frame[{name!r}].dt.tz_localize('UTC')",
         )
+    if any(pa.types.is_null(part) for part in parts[1:]):
+        raise DataError(
+            f"The lists or dictionaries in {name!r} of batch {batch!r} hold no value that would tell their type",
+            "Leave the column out, or give nulls instead",
+        )
     if any(not _is_held(part) for part in parts):
         raise DataError(
             f"Column {name!r} of batch {batch!r} is of type {kind}, which no Delta table holds",
@@ -201,6 +230,13 @@ def _widened(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray | No
         return column.cast(kind) if wider else None
     except pa.ArrowInvalid:
         return None
+
+
+def _is_exact_as_float(column: pa.ChunkedArray) -> bool:
+    import pyarrow.compute as pc
+
+    bounds = pc.min_max(column).as_py()
+    return bounds["min"] is None or -EXACT <= bounds["min"] <= bounds["max"] <= EXACT
 
 
 def _is_name(name: object) -> bool:

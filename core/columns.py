@@ -34,8 +34,9 @@ def arrow_column(values: pd.Series) -> pa.ChunkedArray:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if values.dtype == object:
-        _require_one_kind(values)
+    held = values.cat.categories.to_series() if isinstance(values.dtype, pd.CategoricalDtype) else values
+    if held.dtype == object:
+        _require_one_kind(held)
     try:
         if isinstance(values.dtype, pd.DatetimeTZDtype):
             column = pa.Array.from_pandas(values.dt.tz_convert(None)).cast(pa.timestamp(values.dt.unit, "UTC"))

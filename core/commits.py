@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from prefect_mlops.core.batches import as_frame
 from prefect_mlops.core.errors import DataError
 from prefect_mlops.core.lineage import DataVersion, digest_rows
 
@@ -35,7 +36,7 @@ def describe(table: str, rows: pa.Table, batch: str, time: str | None, stamps: S
         time: The column whose oldest and newest value are told.
         stamps: Columns that say when rows were written, and are no part of what the batch is.
     """
-    said = DataVersion.of(rows.to_pandas(), table, -1, time)
+    said = DataVersion.of(as_frame(rows), table, -1, time)
     identity = _rows_digest(rows, stamps) if stamps else said.digest
     return {BATCH: batch, DESCRIPTION: said.model_dump_json(), ROWS_DIGEST: identity}
 
@@ -51,7 +52,7 @@ def read_commit(actions: Sequence[Mapping[str, Any]], batch: str, version: int) 
 
 def _rows_digest(rows: pa.Table, stamps: Sequence[str]) -> str:
     """`digest_rows` of a batch without its stamps."""
-    return digest_rows(rows.drop_columns(list(stamps)).to_pandas())
+    return digest_rows(as_frame(rows.drop_columns(list(stamps))))
 
 
 def require_same(rows: pa.Table, batch: str, known: Commit, stamps: Sequence[str]) -> None:

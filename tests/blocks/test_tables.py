@@ -86,10 +86,36 @@ def test_a_storage_that_refuses_is_no_fault_of_the_rows(tables: DeltaTables, tmp
         with pytest.raises((StorageError, NotFound)) as raised:
             act()
         assert not isinstance(raised.value, ValueError)
-    checkpoint = tmp_path / "t" / "_delta_log" / f"{0:020}.json"
-    checkpoint.write_text("{not json")
-    with pytest.raises(StorageError, match="Table 't' cannot be reached or written"):
+    log = tmp_path / "t" / "_delta_log" / f"{0:020}.json"
+    log.write_text(log.read_text()[:-40])
+    with pytest.raises(
+        StorageError, match="Table 't' cannot be reached or written: Kernel error: Json error:"
+    ) as raised:
         tables.append("t", ROWS, "b2")
+    assert len(str(raised.value)) < 200, "a parser quotes the log, which holds values of rows"
+
+
+def test_a_broken_file_is_a_fault_of_the_storage(tables: DeltaTables, tmp_path: Path) -> None:
+    tables.append("t", ROWS, "b1")
+    file = next((tmp_path / "t").glob("*.parquet"))
+    whole = file.read_bytes()
+
+    for broken in (b"", whole[:100], whole[:50] + bytes(200) + whole[250:]):
+        file.write_bytes(broken)
+        with pytest.raises(StorageError):
+            tables.read("t")
+    file.unlink()
+    with pytest.raises(StorageError, match="No such file"):
+        tables.read("t")
+
+
+def test_large_whole_numbers_stay_whole_beside_nulls(tables: DeltaTables) -> None:
+    rows = pd.DataFrame({"id": pd.Series([2**53 + 1, None], dtype="Int64")})
+    tables.append("t", rows, "b1")
+
+    assert tables.read("t")["id"][0] == 2**53 + 1
+    with pytest.raises(DataError, match="Other rows"):
+        tables.append("t", rows - 1, "b1")
 
 
 def test_an_older_version_stays_readable(tables: DeltaTables) -> None:

@@ -40,10 +40,12 @@ def test_times_become_the_same_moment_in_utc() -> None:
         (pd.DataFrame({0: [1]}), "no text"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), "twice"),
         (pd.DataFrame({"a": pd.Series([1, "x"], dtype=object)}), "several types"),
+        (pd.DataFrame({"a": pd.Series([NOON, 0], dtype="category")}), "several types"),
         (pd.DataFrame({"at": pd.to_datetime(["2013-01-01"])}), "'at' of batch 'b' have no time zone"),
         (pd.DataFrame({"at": [pd.Timestamp("2013-01-01 00:00:00.000000001", tz="UTC")]}), "lose digits"),
         (pd.DataFrame({"a": pd.Series([2**63 + 1], dtype="uint64")}), "lose digits"),
         (pd.DataFrame({"a": [pd.Timedelta(1, "h")]}), "no Delta table holds"),
+        (pd.DataFrame({"a": [[], [None, None]]}), "'a' of batch 'b' hold no value that would tell their type"),
     ],
 )
 def test_what_cannot_be_held_as_it_is_is_refused(frame: pd.DataFrame, says: str) -> None:
