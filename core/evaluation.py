@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from prefect_mlops.core.errors import DataError
-from prefect_mlops.core.evidence import Comparison, Evidence, Measurement
+from prefect_mlops.core.evidence import Comparison, Evidence, Measurement, Subject
 from prefect_mlops.core.metrics import Metric, compare, measure, metric_named, metrics_for
 from prefect_mlops.core.metrics.encoding import Label, class_order, encode_predictions, encode_target
 from prefect_mlops.core.metrics.measuring import days_of, rests_on_enough
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["blocks_of", "evaluate", "holdout_digest", "measurement_of", "metrics_of"]
 
 NAN = float("nan")
-Subject = Literal["candidate", "champion", "baseline"]
 
 
 def evaluate(

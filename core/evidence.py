@@ -9,7 +9,7 @@ from prefect_mlops.core.parts import Frozen
 
 __all__ = ["Comparison", "Decision", "Evidence", "Measurement", "Verdict"]
 
-Subject = Literal["candidate", "champion", "baseline"]
+Subject = Literal["candidate", "champion", "baseline", "linear"]
 
 
 class Measurement(Frozen):
@@ -55,7 +55,7 @@ class Comparison(Frozen):
     model_config = ConfigDict(ser_json_inf_nan="strings")
 
     metric: str
-    against: Literal["champion", "baseline"]
+    against: Literal["champion", "baseline", "linear"]
     advantage: float
     standard_error: float
     degrees_of_freedom: int
@@ -94,7 +94,7 @@ class Evidence(Frozen):
                 return measurement
         raise NotMeasured(metric, tuple(m.metric for m in self.measurements if m.subject == subject))
 
-    def compared(self, metric: str, against: Literal["champion", "baseline"]) -> Comparison:
+    def compared(self, metric: str, against: Literal["champion", "baseline", "linear"]) -> Comparison:
         """The comparison of one metric against one other model.
 
         Raises:
