@@ -120,14 +120,14 @@ class DeltaTables(Block):
         """
         rows = as_columns(frame, batch)
         with self._reaching(table):
-            committed = self._commit(table, rows, {batch: 1}, time, stamps)
-            said = self._described(table, batch)
+            committed, there = self._commit(table, rows, {batch: 1}, time, stamps)
+            said = self._described(there, table, batch)
             if said is None:
                 raise NotFound(
                     "commit of batch", batch, f"The log of table {table!r} was cut; restore it from a backup"
                 )
             if not committed:
-                require_same(fit_columns(rows, self.types_of(table), table), batch, said, stamps)
+                require_same(fit_columns(rows, _schema(there), table), batch, said, stamps)
             elif said.version.version % SMALL_FILES == SMALL_FILES - 1:
                 self._merge_files(table)
         return said.version
@@ -142,7 +142,7 @@ class DeltaTables(Block):
             there = self._open_or_none(table)
             if there is None or there.transaction_version(batch) is None:
                 return None
-            said = self._described(table, batch)
+            said = self._described(there, table, batch)
         return said.version if said else None
 
     def append_spool(self, table: str, rows: pa.Table, offsets: Mapping[str, int]) -> bool:
@@ -157,7 +157,7 @@ class DeltaTables(Block):
             False where another process has read any of the files that far meanwhile; nothing was written then.
         """
         with self._reaching(table):
-            return self._commit(table, rows, offsets, None)
+            return self._commit(table, rows, offsets, None)[0]
 
     def spool_offsets(self, table: str, files: Sequence[str]) -> dict[str, int]:
         """How far each file was read, as the table itself remembers; 0 for a new one."""
@@ -217,7 +217,7 @@ class DeltaTables(Block):
         transactions: Mapping[str, int],
         time: str | None,
         stamps: Sequence[str] = (),
-    ) -> bool:
+    ) -> tuple[bool, DeltaTable]:
         """Write one version that also remembers its application transactions, unless they are known already."""
         from deltalake import CommitProperties, Transaction, write_deltalake
         from deltalake.exceptions import CommitFailedError, DeltaError
@@ -227,7 +227,7 @@ class DeltaTables(Block):
             there = self._open_or_none(table)
             if there is not None:
                 if any((there.transaction_version(name) or -1) >= reached for name, reached in transactions.items()):
-                    return False
+                    return False, there
                 rows = fit_columns(rows, _schema(there), table)
             else:
                 require_types(rows, table)
@@ -249,7 +249,7 @@ class DeltaTables(Block):
                     )
                 else:
                     write_deltalake(there, rows, mode="append", commit_properties=done)
-                return True
+                return True, self._open(table) if there is None else there
             except CommitFailedError:  # the same batch, or the table itself, came from another writer meanwhile
                 if attempt == ATTEMPTS - 1:
                     raise
@@ -294,13 +294,13 @@ class DeltaTables(Block):
         except TableNotFoundError:
             return None
 
-    def _described(self, table: str, batch: str) -> Commit | None:
+    def _described(self, there: DeltaTable, table: str, batch: str) -> Commit | None:
         """What was committed under a batch's name, whoever did it and however long ago.
 
         Read from the log itself: `DeltaTable.history` numbers its commits wrongly while another writer commits.
         """
         store = self._store(self.path(table))
-        for version in range(self._open(table).version(), -1, -1):
+        for version in range(there.version(), -1, -1):
             try:
                 with store.open_input_file(f"_delta_log/{version:020}.json") as log:
                     actions = [json.loads(line) for line in log.read().splitlines()]
