@@ -30,6 +30,7 @@ from prefect_mlops.tasks.quarantine import load_quarantined, quarantine_rows, re
 from prefect_mlops.tasks.registry import fetch_package, load_champion, log_candidate, promote_version, read_champion
 from prefect_mlops.tasks.rollout import choose_rollback, deploy_bento, finish_rollout, run_canary, undo_rollout
 from prefect_mlops.tasks.runs import load_places, load_source, one_writer, run_key, run_logger, run_name, time_of_run
+from prefect_mlops.tasks.suites import read_history
 from prefect_mlops.tasks.training import profile_candidate, split_rows, train_candidate
 from prefect_mlops.tasks.validation import load_suite, validate_data
 
@@ -72,6 +73,7 @@ __all__ = [
     "publish_rollout",
     "quarantine_rows",
     "read_champion",
+    "read_history",
     "record_stage",
     "release_quarantined",
     "render_model_card",

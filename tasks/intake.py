@@ -15,13 +15,15 @@ from prefect_mlops.core.spec import ModelSpec, Suite
 from prefect_mlops.tasks.data import accept_labels, accept_rows
 from prefect_mlops.tasks.governance import record_stage
 from prefect_mlops.tasks.quarantine import quarantine_rows
-from prefect_mlops.tasks.validation import find_failing_rows, validate_data
+from prefect_mlops.tasks.suites import read_history
+from prefect_mlops.tasks.validation import find_failing_rows, render_data_docs, validate_data
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from prefect_mlops.blocks import Places
     from prefect_mlops.blocks.sources import BatchSource
+    from prefect_mlops.core.suites.history import Resolved
     from prefect_mlops.core.validation import ValidationReport
 
 __all__ = ["find_waiting", "take_batch"]
@@ -131,11 +133,12 @@ def _take_rows(
 ) -> Intake:
     from prefect_mlops.core.quarantine import Cause, sift, without
 
-    asked = suite
+    asked, left_out = _resolved(places, spec, suite, batch)
     report = validate_data.fn(rows, asked, personal=spec.data.personal)
+    page = render_data_docs.fn(rows, asked, personal=spec.data.personal) if suite.data_docs else ""
     if report.blocked:
         reasons = tuple(result.reason for result in report.results if result.blocks)
-        return _reject(places, spec, batch, rows, reasons, as_of, report)
+        return _reject(places, spec, batch, rows, reasons, as_of, report, page)
     failing = []
     if any(result.action == "quarantine" for result in report.failures):
         found = find_failing_rows(rows, asked, report)
@@ -143,7 +146,7 @@ def _take_rows(
     causes = (*sift(spec, rows, as_of), *failing)
     good = without(rows, causes)
     if good.empty:
-        return _reject(places, spec, batch, rows, tuple(cause.reason for cause in causes), as_of, report)
+        return _reject(places, spec, batch, rows, tuple(cause.reason for cause in causes), as_of, report, page)
     aside = quarantine_rows.fn(places.tables, places.personal, spec, rows, batch, causes, as_of)
     data = accept_rows.fn(places.tables, spec, good, batch, as_of)
     stage, kept_as = STAGES[False]
@@ -151,7 +154,19 @@ def _take_rows(
     record_stage.fn(places.ledger, spec, stage, batch, as_of, body, key=batch)
     said = f"{data.rows:,} rows are version {data.version}"
     said += f", {aside:,} are in quarantine. {report.summary}" if aside else f". {report.summary}"
-    return Intake(batch=batch, outcome="accepted", version=data, aside=aside, report=report, reason=said)
+    said = " ".join((said, *left_out))
+    return Intake(batch=batch, outcome="accepted", version=data, aside=aside, report=report, page=page, reason=said)
+
+
+def _resolved(places: Places, spec: ModelSpec, suite: Suite, batch: str) -> Resolved:
+    """The suite with its bounds from what was accepted before this batch, also where a run died after its append."""
+    from prefect_mlops.core.suites.history import History, resolve_history
+
+    done = places.tables.find(f"{spec.name}-accepted", batch)
+    if done is not None and done.version == 0:
+        return resolve_history(suite, History(known={}, nulls={}))
+    before = done.version - 1 if done is not None else None
+    return resolve_history(suite, read_history.fn(places, spec, suite, before))
 
 
 def _reject(
@@ -162,6 +177,7 @@ def _reject(
     reasons: tuple[str, ...],
     as_of: datetime,
     report: ValidationReport | None = None,
+    page: str = "",
 ) -> Intake:
     """Set a whole batch aside; one that could not even be read leaves its file alone."""
     import numpy as np
@@ -177,4 +193,4 @@ def _reject(
     body = {"reasons": reasons, "report": report, "aside": aside}
     record_stage.fn(places.ledger, spec, "data.quarantined", batch, as_of, body, key=f"{batch}:{digest[:16]}")
     said = report.summary if report is not None and report.blocked else " ".join(reasons)
-    return Intake(batch=batch, outcome="rejected", aside=aside, report=report, reason=said)
+    return Intake(batch=batch, outcome="rejected", aside=aside, report=report, page=page, reason=said)

@@ -12,7 +12,7 @@ import pytest
 from prefect_mlops.blocks import Places
 from prefect_mlops.core.errors import DataError
 from prefect_mlops.core.intake import Intake
-from prefect_mlops.core.spec import ModelSpec
+from prefect_mlops.core.spec import Expectation, ModelSpec, Suite
 from prefect_mlops.core.specfile import parse_spec
 from prefect_mlops.tasks import find_waiting, load_quarantined, release_quarantined, take_batch
 
@@ -227,3 +227,29 @@ def test_a_source_without_a_landing_folder_wants_a_name(spec: ModelSpec) -> None
     with pytest.raises(DataError, match="Name the batch"):
         find_waiting.fn(DeltaSource(root="/nowhere"), spec)
     assert find_waiting.fn(DeltaSource(root="/nowhere"), spec, "flights@3") == ("flights@3",)
+
+
+def test_a_batch_is_held_against_those_before_it_and_a_short_history_is_told(
+    places: Places, spec: ModelSpec, tmp_path: Path
+) -> None:
+    asked = (
+        Expectation(type="expect_batch_row_count_to_be_like_last", kwargs={"at_least": 2}),
+        Expectation(
+            type="expect_batch_column_values_to_be_known", kwargs={"column": "plan"}, meta={"action": "quarantine"}
+        ),
+    )
+    suite = Suite(expectations=asked, data_docs=True)
+
+    def come(frame: pd.DataFrame, name: str) -> Intake:
+        named = frame.assign(id=[f"{name}-{number}" for number in range(len(frame))])
+        return take_batch.fn(places, places.source, spec, suite, drop(places, named, f"{name}.parquet", tmp_path), NOON)
+
+    first, second = come(rows(), "one"), come(rows(8), "two")
+    other, small = come(rows(plan=["z", *"aaaaa"]), "three"), come(rows(2), "four")
+
+    assert first.outcome == second.outcome == "accepted"
+    assert "was not asked: 0 batches were accepted, 2 are needed" in first.reason
+    assert "was not asked" in second.reason
+    assert (other.outcome, other.aside) == ("accepted", 1)
+    assert small.outcome == "rejected"
+    assert "Great Expectations" in other.page
