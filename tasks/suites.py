@@ -36,7 +36,7 @@ def read_history(places: Places, spec: ModelSpec, suite: Suite, data_version: in
         rows = tuple(record.body["data"]["rows"] for record in accepted[-wanted.batches :])
     table, columns = f"{spec.name}-accepted", [*dict.fromkeys((*wanted.known, *wanted.nulls))]
     if not columns or not places.tables.exists(table):
-        return History(rows=rows)
+        return History(rows=rows, known={}, nulls={})
     there = places.tables.read(table, version=data_version, columns=columns)
     return History(
         rows=rows,

@@ -38,6 +38,12 @@ def test_python_in_the_readme_runs(block: str, tmp_path: Path, monkeypatch: pyte
     exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
 
 
+def test_python_in_the_data_guide_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    exec(compile("\n".join(blocks_of("docs/data.md", {"python"})), "docs/data.md", "exec"), {"__name__": "data"})
+
+
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
 def test_every_make_word_in_a_document_is_a_target(document: str) -> None:
     words = [word for command in commands_of(document) if command.startswith("make ") for word in command.split()[1:]]
