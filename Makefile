@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PREFECT_API_URL PREFECT_API_KEY PREFECT_PROFILE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint format types fast test test-slow bench-demo bench-data bench-tables lock clean
+.PHONY: help setup demo lint format types fast test test-slow bench-demo bench-data bench-tables bench-studies lock clean
 
 help: ## list these words
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -54,6 +54,9 @@ bench-data: setup ## what 20 checks cost beside plain Great Expectations, Polars
 
 bench-tables: setup ## what digests, appends and time travel cost while a table grows, as JSON under docs/results/
 	$(BIN)/python benchmarks/tables.py --results docs/results/bench-tables.json
+
+bench-studies: setup ## what splits and studies find on a year of flights, and how often their bounds are wrong, as JSON
+	$(BIN)/python benchmarks/studies.py --results docs/results/bench-studies.json
 
 lock: setup ## resolve the dependencies anew into requirements*.lock
 	@scripts/lock.sh

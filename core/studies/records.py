@@ -102,7 +102,7 @@ class Score(Frozen):
         trained: The last month that it learned from, such as `2013-04`.
         scored: The month of the rows.
         age: Months between the two, 1 for the next month.
-        value: The metric; NaN where the rows are too few.
+        value: The metric.
         standard_error: Of the value, from whole days.
         rows: How many rows of the scored month.
     """

@@ -89,6 +89,9 @@ def replay(
             if later > place:
                 found = measurement_of(measure, there.target, said_by(model, there), there.blocks, "candidate")
                 scores.append(_score(months[place], months[later], later - place, found))
+    unmeasured = {score.scored: score.rows for score in scores if not math.isfinite(score.value)}
+    skipped += [f"{name}: {count:,} rows hold too few of a class to score on" for name, count in unmeasured.items()]
+    scores = [score for score in scores if math.isfinite(score.value)]
     if not scores:
         estimator = getattr(trainer, "estimator", trainer.kind)
         raise TrainingError(
