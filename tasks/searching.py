@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["search_candidate"]
 
 PAUSE_SECONDS = 1.0
-"""How long to wait before looking again at trials that another machine makes."""
+"""How long to wait before looking again at trials that another run makes."""
 STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
 
 
@@ -59,12 +59,11 @@ def search_candidate(
     from prefect_mlops.core.search.parameters import refuse_unknown
     from prefect_mlops.core.search.scoring import Judge, folds_of, search_of
     from prefect_mlops.tasks.search_workers import memory_for_each, run_workers
-    from prefect_mlops.tasks.trials import bury_dead, is_over, open_study
+    from prefect_mlops.tasks.trials import bury_dead, has_place, is_over, open_study
 
     search = search_of(spec)
     refuse_unknown(spec)
     judge = Judge(spec, rows, folds_of(spec, rows))
-    judge.check()
     named = hashlib.sha256(f"{spec.digest}{digest_rows(rows)}".encode()).hexdigest()[:16]
     name = f"{spec.name}-{named}"
     url, folder = _places(storage, name)
@@ -76,6 +75,9 @@ def search_candidate(
         lost = [] if not over else _lost(study, search, folder)
         if over and not lost:
             break
+        if not over and not has_place(study, search):
+            time.sleep(PAUSE_SECONDS)  # another run makes the last trials; should it die, they come here
+            continue
         job = {
             "spec": spec.model_dump_json(),
             "rows": rows,
@@ -88,8 +90,6 @@ def search_candidate(
             "lost": lost,
         }
         run_workers(study, search, job, workers if not over else 1)
-        if not is_over(study, search, ends):
-            time.sleep(PAUSE_SECONDS)
     study.set_user_attr("over", True)
     return _result(spec, study, judge, folder)
 
@@ -109,7 +109,7 @@ def _end(study: optuna.Study, search: Search, workers: int) -> float:
 
     if search.seconds is None:
         return float("inf")
-    spent = sum(float(trial.user_attrs.get("seconds", 0.0)) for trial in finished(study))
+    spent = sum(float(trial.user_attrs.get("found", {}).get("seconds", 0.0)) for trial in finished(study))
     return time.time() + max(0.0, search.seconds - spent / workers)
 
 
@@ -121,7 +121,7 @@ def _lost(study: optuna.Study, search: Search, folder: Path) -> list[tuple[int, 
     return [
         (trial.number, dict(read_parameters(trial.params, search.space)))
         for trial in finished(study)
-        if trial.state.name == "COMPLETE" and not (folder / f"{trial.number}.npz").exists()
+        if trial.state.name == "COMPLETE" and not (folder / f"{trial.number}.npy").exists()
     ]
 
 
@@ -175,8 +175,7 @@ def _table(study: optuna.Study, search: Search) -> tuple[TrialRow, ...]:
                 "number": trial.number,
                 "state": STATES[trial.state.name],
                 "value": trial.value if trial.state.name == "COMPLETE" else None,
-                "standard_error": trial.user_attrs.get("standard_error"),
-                "seconds": trial.user_attrs.get("seconds", 0.0),
+                **trial.user_attrs.get("found", {}),
                 "parameters": read_parameters(trial.params, search.space),
                 "reason": trial.user_attrs.get("reason", ""),
             }
@@ -201,6 +200,5 @@ def _why(table: tuple[TrialRow, ...]) -> str:
 def _worths(folder: Path, number: int) -> np.ndarray:
     import numpy as np
 
-    with np.load(folder / f"{number}.npz") as kept:
-        found: np.ndarray = kept["worths"]
-    return found
+    kept: np.ndarray = np.load(folder / f"{number}.npy", mmap_mode="r")
+    return np.array(kept[:, 0])

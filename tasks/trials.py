@@ -1,10 +1,12 @@
 """Trials in Optuna's storage: who tries what, and how what a dead worker tried is tried again.
 
-Run as a script it is one worker of a search. It imports nothing of Prefect, so that it starts fast.
+Run as a script it is one worker of a search, and imports nothing of Prefect, so that it starts fast.
 """
 
 from __future__ import annotations
 
+import fcntl
+import functools
 import os
 import pickle
 import resource
@@ -21,13 +23,14 @@ import psutil
 from prefect_mlops.core.errors import TrainingError
 
 if TYPE_CHECKING:
+    import numpy as np
     import optuna
     from optuna.trial import FrozenTrial, Trial
 
-    from prefect_mlops.core.search.scoring import Judge
+    from prefect_mlops.core.search.scoring import FoldScore, Judge
     from prefect_mlops.core.search.space import Search
 
-__all__ = ["bury_dead", "fail_trial", "finished", "is_over", "open_study"]
+__all__ = ["bury_dead", "fail_trial", "finished", "has_place", "is_over", "open_study"]
 
 HOPELESS = 10
 """After so many failures and nothing else a search ends: what is wrong will not mend itself."""
@@ -56,23 +59,20 @@ def open_study(storage: str, name: str, search: Search, higher_is_better: bool) 
     except ImportError as error:
         raise TrainingError("the search", "it needs Optuna; install prefect-mlops[search] where flows run") from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    pruners = {
-        "none": optuna.pruners.NopPruner,
-        "median": optuna.pruners.MedianPruner,
-        "halving": optuna.pruners.SuccessiveHalvingPruner,
-    }
+    kinds = optuna.pruners
+    pruners = {"none": kinds.NopPruner, "median": kinds.MedianPruner, "halving": kinds.SuccessiveHalvingPruner}
     try:
         return optuna.create_study(
             storage=_storage(storage),
             study_name=name,
             direction="maximize" if higher_is_better else "minimize",
+            sampler=optuna.samplers.TPESampler(),
             pruner=pruners[search.pruner](),
             load_if_exists=True,
         )
     except Exception as error:
-        kind = "the database" if "://" in storage else f"the journal {storage}"
-        said = f"{kind} of its trials cannot be opened ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
-        raise TrainingError("the search", said) from error
+        said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise TrainingError("the search", f"what holds its trials cannot be opened ({said})") from error
 
 
 def _storage(storage: str) -> Any:
@@ -93,8 +93,6 @@ class _JournalLock:
         self.journal, self.held = journal, -1
 
     def acquire(self) -> bool:
-        import fcntl
-
         self.held = os.open(f"{self.journal}.lock", os.O_RDWR | os.O_CREAT, 0o644)
         fcntl.flock(self.held, fcntl.LOCK_EX)
         with Path(self.journal).open("rb+") as file:
@@ -130,8 +128,14 @@ def finished(study: optuna.Study) -> list[FrozenTrial]:
     return [trial for trial in occupied(study.get_trials(deepcopy=False)) if trial.state.is_finished()]
 
 
+def has_place(study: optuna.Study, search: Search) -> bool:
+    """Whether a trial may begin: one waits for its second try, or the running ones do not fill the budget."""
+    held = occupied(study.get_trials(deepcopy=False))
+    return search.trials is None or len(held) < search.trials or any(t.state.name == "WAITING" for t in held)
+
+
 def is_over(study: optuna.Study, search: Search, ends: float) -> bool:
-    """Whether nothing more is to be tried: the budget is spent, or nothing but failures came of it.
+    """Whether nothing more is to be tried: the budget is spent, one trial in any case, or nothing but failures came.
 
     Args:
         study: The study.
@@ -141,11 +145,11 @@ def is_over(study: optuna.Study, search: Search, ends: float) -> bool:
     done = finished(study)
     hopeless = len(done) >= HOPELESS and all(trial.state.name == "FAIL" for trial in done)
     spent = search.trials is not None and len(done) >= search.trials
-    return hopeless or spent or (search.seconds is not None and time.time() > ends)
+    return hopeless or spent or (bool(done) and time.time() > ends)
 
 
 def fail_trial(study: optuna.Study, number: int, reason: str) -> None:
-    """End a trial that is somebody else's, unless it has ended."""
+    """End somebody else's trial, unless it has ended."""
     trial = study.get_trials(deepcopy=False)[number]
     if not trial.state.is_finished():
         study._storage.set_trial_user_attr(trial._trial_id, "reason", reason)
@@ -191,23 +195,25 @@ def _is_dead(trial: FrozenTrial, search: Search) -> bool:
         return True
 
 
+@functools.cache
+def _myself() -> dict[str, Any]:
+    """What tells this process from all others, also from a later one with its number."""
+    return {"host": socket.gethostname(), "pid": os.getpid(), "born": psutil.Process().create_time()}
+
+
 def claim(study: optuna.Study, search: Search, seed: int, ends: float) -> Trial | None:
     """A trial to make now; None when there is none.
 
     Several workers may claim at once and find one place left: whoever then holds the higher number steps back.
     """
     import numpy as np
-    from optuna.samplers import TPESampler
 
     while not is_over(study, search, ends):
         bury_dead(study, search)
-        held = occupied(study.get_trials(deepcopy=False))
-        waiting = any(trial.state.name == "WAITING" for trial in held)
-        if search.trials is not None and len(held) >= search.trials and not waiting:
+        if not has_place(study, search):
             return None
         trial = study.ask()
-        me = psutil.Process()
-        trial.set_user_attr("owner", {"host": socket.gethostname(), "pid": me.pid, "born": me.create_time()})
+        trial.set_user_attr("owner", _myself())
         everyone = study.get_trials(deepcopy=False)
         held = occupied(everyone)
         again = trial.user_attrs.get("again")
@@ -217,13 +223,18 @@ def claim(study: optuna.Study, search: Search, seed: int, ends: float) -> Trial 
         elif any(other.number == trial.number for other in held):
             root = trial.user_attrs.get("root", trial.number)
             # Chance comes from the trial's place, so that a search goes on after a kill as it would have without.
-            place = sum(
-                not {"again", "stepped_back"} & set(other.user_attrs) for other in everyone if other.number < root
-            )
-            study.sampler = TPESampler(seed=int(np.random.SeedSequence([seed, place]).generate_state(1)[0]))
+            place = sum(not {"again", "stepped_back"} & {*other.user_attrs} for other in everyone[:root])
+            _reseed(study, int(np.random.SeedSequence([seed, place]).generate_state(1)[0]))
             return trial
         study.tell(trial, state=_state("FAIL"))
     return None
+
+
+def _reseed(study: optuna.Study, seed: int) -> None:
+    """Give the sampler of a study a new seed; a new sampler would look through all trials again for their space."""
+    sampler: Any = study.sampler
+    for chance in (sampler._rng, sampler._random_sampler._rng):
+        chance.rng.seed(seed)
 
 
 def attempt(study: optuna.Study, trial: Trial, judge: Judge, search: Search, folder: Path) -> None:
@@ -233,44 +244,43 @@ def attempt(study: optuna.Study, trial: Trial, judge: Judge, search: Search, fol
     from prefect_mlops.core.search.correcting import standard_errors
     from prefect_mlops.core.search.suggesting import suggest
 
-    began = time.perf_counter()
-    scores, worths = [], np.empty(0)
+    began, scores = time.perf_counter(), []
     try:
         for step, score in enumerate(judge.scores(suggest(trial, search.space)), start=1):
             scores.append(score)
-            worths = np.concatenate([each.worths for each in scores])
             if search.pruner != "none" and step < len(judge.folds):
-                trial.report(float(worths.mean(dtype=np.float64)), step)
+                trial.report(float(np.concatenate([each.worths for each in scores]).mean(dtype=np.float64)), step)
                 if trial.should_prune():
-                    trial.set_user_attr("seconds", time.perf_counter() - began)
+                    trial.set_user_attr("found", {"seconds": time.perf_counter() - began})
                     study.tell(trial, state=_state("PRUNED"))
                     return
     except Exception as error:
-        trial.set_user_attr("seconds", time.perf_counter() - began)
+        trial.set_user_attr("found", {"seconds": time.perf_counter() - began})
         trial.set_user_attr("reason", _in_words(error))
         study.tell(trial, state=_state("FAIL"))
         return
-    write_predictions(folder, trial.number, worths, np.concatenate([score.said for score in scores]))
-    trial.set_user_attr("standard_error", float(standard_errors(worths[:, None], judge.blocks())[0]))
-    trial.set_user_attr("seconds", time.perf_counter() - began)
+    worths = write_predictions(folder, trial.number, scores)
+    spread = float(standard_errors(worths[:, None], judge.blocks())[0])
+    trial.set_user_attr("found", {"standard_error": spread, "seconds": time.perf_counter() - began})
     study.tell(trial, float(worths.mean(dtype=np.float64)))
 
 
-def write_predictions(folder: Path, number: int, worths: Any, said: Any) -> None:
-    """Keep what a trial said of the rows that it did not see, whole or not at all."""
+def write_predictions(folder: Path, number: int, scores: list[FoldScore]) -> np.ndarray:
+    """Keep what each row is worth to a trial, and what it said of it; whole or not at all. The worths are returned."""
     import numpy as np
 
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f".{number}.{os.getpid()}.npz"
-    np.savez(partial, worths=worths, said=said)
-    partial.replace(folder / f"{number}.npz")
+    worths = np.concatenate([score.worths for score in scores])
+    partial = folder / f".{number}.{os.getpid()}.npy"
+    np.save(partial, np.column_stack([worths, np.concatenate([score.said for score in scores])]))
+    partial.replace(folder / f"{number}.npy")
+    return worths
 
 
 def _in_words(error: Exception) -> str:
+    if isinstance(error, MemoryError) or isinstance(error.__cause__, MemoryError):
+        return "it needs more memory than a worker may have (search.memory_mib)"
     if isinstance(error, TrainingError):
         return error.reason[:500]
-    if isinstance(error, MemoryError):
-        return "it needs more memory than a worker may have (search.memory_mib)"
     return " ".join(str(error).split())[:500] or type(error).__name__
 
 
@@ -284,23 +294,20 @@ def work(job: dict[str, Any], told: TextIO) -> None:
     """Make trials until there is nothing more to try."""
     if job["memory"]:
         resource.setrlimit(resource.RLIMIT_DATA, (job["memory"], job["memory"]))
-    import numpy as np
-
     from prefect_mlops.core.search.scoring import Judge, search_of
     from prefect_mlops.core.spec import ModelSpec
 
     spec = ModelSpec.model_validate_json(job["spec"])
     search, folder = search_of(spec), Path(job["folder"])
+    folder.mkdir(parents=True, exist_ok=True)
     judge = Judge(spec, job["rows"], job["folds"])
     study = open_study(job["storage"], job["study"], search, judge.metric.higher_is_better)
     seed = spec.seed if search.seed is None else search.seed
-    for trial in job["lost"]:
-        scores = list(judge.scores(trial[1]))
-        worths, said = (np.concatenate([score[part] for score in scores]) for part in (1, 2))
-        write_predictions(folder, trial[0], worths, said)
-    while (claimed := claim(study, search, seed, job["ends"])) is not None:
-        print(f"begin {claimed.number}", file=told, flush=True)
-        attempt(study, claimed, judge, search, folder)
+    for number, parameters in job["lost"]:
+        write_predictions(folder, number, list(judge.scores(parameters)))
+    while (trial := claim(study, search, seed, job["ends"])) is not None:
+        print(f"begin {trial.number}", file=told, flush=True)
+        attempt(study, trial, judge, search, folder)
         print("end", file=told, flush=True)
 
 

@@ -215,3 +215,32 @@ def new_queue(aws: dict[str, Any]) -> Callable[[], str]:
         return str(made["QueueUrl"])
 
     return make
+
+
+@pytest.fixture
+def postgres(free_port: Callable[[], int]) -> Iterator[str]:
+    """The URL of a real PostgreSQL of our own on a free loopback port; it refuses to run as root."""
+    import shutil
+    import subprocess
+
+    if shutil.which("initdb") is None:
+        pytest.skip("PostgreSQL is not installed on this machine")
+    with tempfile.TemporaryDirectory() as folder:
+        user = "nobody" if os.geteuid() == 0 else None
+        if user:
+            shutil.chown(folder, user)
+
+        def run(*command: str) -> None:
+            done = subprocess.run(
+                command, user=user, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+
+        data, port = f"{folder}/data", free_port()
+        run("initdb", "-D", data, "-U", "tests", "-A", "trust", "--no-sync")
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
+        run("pg_ctl", "-D", data, "-l", f"{folder}/log", "-o", options, "-w", "start")
+        try:
+            yield f"postgresql+psycopg://tests@127.0.0.1:{port}/postgres"
+        finally:
+            run("pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")

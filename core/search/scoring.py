@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import pandas as pd
 
-from prefect_mlops.core.errors import DataError, SpecError, SpecProblem, TrainingError
+from prefect_mlops.core.errors import SpecError, SpecProblem, TrainingError
 from prefect_mlops.core.evaluation import blocks_of
 from prefect_mlops.core.metrics import metric_named
 from prefect_mlops.core.metrics.encoding import class_order, encode_predictions, encode_target
@@ -16,26 +16,14 @@ from prefect_mlops.core.search.parameters import with_parameters
 from prefect_mlops.core.trainers.target import learnable_target
 
 if TYPE_CHECKING:
-    import pandas as pd
     from pydantic import JsonValue
 
     from prefect_mlops.core.metrics import Metric
     from prefect_mlops.core.search.space import Search
     from prefect_mlops.core.spec import ModelSpec
+    from prefect_mlops.core.splits import Fold
 
 __all__ = ["FoldScore", "Judge", "folds_of", "search_of"]
-
-
-class Positions(Protocol):
-    """One fold: which rows it learns from and which it judges on, by position."""
-
-    @property
-    def training(self) -> np.ndarray:
-        """Positions of the rows to learn from."""
-
-    @property
-    def judging(self) -> np.ndarray:
-        """Positions of the rows to judge on."""
 
 
 class FoldScore(NamedTuple):
@@ -55,7 +43,7 @@ class FoldScore(NamedTuple):
 class Judge:
     """Judges configurations of a spec's trainer by cross-validation on some rows."""
 
-    def __init__(self, spec: ModelSpec, rows: pd.DataFrame, folds: Sequence[Positions]) -> None:
+    def __init__(self, spec: ModelSpec, rows: pd.DataFrame, folds: Sequence[Fold]) -> None:
         """Look at the rows once.
 
         Args:
@@ -104,28 +92,20 @@ class Judge:
             yield FoldScore(value, worths.astype(np.float32), said.astype(np.float32))
 
     def blocks(self) -> np.ndarray | None:
-        """The day of each judged row, in the order of the folds; None where rows have no time.
+        """What each judged row depends on, in the order of the folds: its group where a spec splits by group, its day.
+
+        Returns:
+            A number a row; None where each row stands by itself.
 
         Raises:
             DataError: The time column is not there or holds no times with a time zone.
         """
-        days = blocks_of(self.spec, self.rows)
-        return None if days is None else days[np.concatenate([fold.judging for fold in self.folds])]
-
-    def check(self) -> None:
-        """Look whether every fold can be judged on at all.
-
-        Raises:
-            DataError: There are no folds, or one has no rows on a side.
-        """
-        if not self.folds or any(not len(fold.training) or not len(fold.judging) for fold in self.folds):
-            raise DataError(
-                f"{len(self.rows):,} training rows give no {search_of(self.spec).folds} folds with rows on both sides",
-                "Search on more rows, or ask for fewer folds in search.folds",
-            )
+        split = self.spec.split
+        found = pd.factorize(self.rows[split.group])[0] if split.kind == "by-group" else blocks_of(self.spec, self.rows)
+        return None if found is None else found[np.concatenate([fold.judging for fold in self.folds])]
 
 
-def folds_of(spec: ModelSpec, rows: pd.DataFrame) -> tuple[Positions, ...]:
+def folds_of(spec: ModelSpec, rows: pd.DataFrame) -> tuple[Fold, ...]:
     """The cross-validation of a search, of the same kind as the spec's split.
 
     Raises:
@@ -134,9 +114,7 @@ def folds_of(spec: ModelSpec, rows: pd.DataFrame) -> tuple[Positions, ...]:
     """
     search = search_of(spec)
     seed = spec.seed if search.seed is None else search.seed
-    make = getattr(spec.split, "folds", None) or partial(_folds, spec)
-    folds: tuple[Positions, ...] = make(rows, key=spec.data.key, time=spec.data.time, count=search.folds, seed=seed)
-    return folds
+    return spec.split.folds(rows, key=spec.data.key, time=spec.data.time, count=search.folds, seed=seed)
 
 
 def search_of(spec: ModelSpec) -> Search:
@@ -149,21 +127,3 @@ def search_of(spec: ModelSpec) -> Search:
         problem = SpecProblem("search", "is missing.", "Add it with a space, a metric and a budget.")
         raise SpecError(spec.name, (problem,))
     return spec.search
-
-
-class _Fold(NamedTuple):
-    training: np.ndarray
-    judging: np.ndarray
-
-
-def _folds(
-    spec: ModelSpec, rows: pd.DataFrame, *, key: Sequence[str], time: str | None, count: int, seed: int
-) -> tuple[_Fold, ...]:
-    """Each later part judged by the older ones where a spec splits by time; random parts otherwise."""
-    del key
-    if spec.split.kind == "by-time" and time is not None:
-        places = np.asarray(rows[time].rank(method="min", pct=True)) * (count + 1)
-        part = np.minimum(places.astype(np.int64), count)
-        return tuple(_Fold(np.flatnonzero(part < fold), np.flatnonzero(part == fold)) for fold in range(1, count + 1))
-    part = np.random.default_rng(seed).permutation(len(rows)) % count
-    return tuple(_Fold(np.flatnonzero(part != fold), np.flatnonzero(part == fold)) for fold in range(count))

@@ -71,7 +71,9 @@ class Search(Frozen):
     metric: Annotated[str, Field(min_length=1, description="What the search makes best, out of fold.")]
     folds: Annotated[int, Field(ge=2, le=20, description="Folds of the cross-validation, of the split's kind.")] = 5
     trials: Annotated[int | None, Field(gt=0, description="Trials in all, over all workers and restarts.")] = None
-    seconds: Annotated[int | None, Field(gt=0, description="Seconds in which trials may begin.")] = None
+    seconds: Annotated[
+        int | None, Field(gt=0, description="Seconds in which trials may begin; the first may always.")
+    ] = None
     seed: Annotated[int | None, Field(ge=0, description="The chance of the search; the spec's seed when absent.")] = (
         None
     )

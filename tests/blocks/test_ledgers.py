@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -142,38 +137,6 @@ def test_processes_at_once_make_one_unbroken_chain(ledger: Ledger, url: str) -> 
     assert ledger.verify() == 75
     keys = [record.key for record in ledger.records()]
     assert len(set(keys)) == 75
-
-
-@pytest.fixture
-def postgres() -> Iterator[str]:
-    """A real server of our own on a free loopback port; PostgreSQL refuses to run as root."""
-    if shutil.which("initdb") is None:
-        pytest.skip("PostgreSQL is not installed on this machine")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with tempfile.TemporaryDirectory() as folder:
-        data = f"{folder}/data"
-        user = _unprivileged(folder)
-        run(user, "initdb", "-D", data, "-U", "tests", "-A", "trust", "--no-sync")
-        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
-        run(user, "pg_ctl", "-D", data, "-l", f"{folder}/log", "-o", options, "-w", "start")
-        try:
-            yield f"postgresql+psycopg://tests@127.0.0.1:{port}/postgres"
-        finally:
-            run(user, "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
-
-
-def run(user: str | None, *command: str) -> None:
-    done = subprocess.run(command, user=user, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def _unprivileged(folder: str) -> str | None:
-    if os.geteuid() != 0:
-        return None
-    shutil.chown(folder, "nobody")
-    return "nobody"
 
 
 @pytest.mark.process

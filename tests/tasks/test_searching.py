@@ -14,12 +14,13 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
+from pydantic import SecretStr
 
-from prefect_mlops.core.errors import TrainingError
+from prefect_mlops.core.errors import SpecError, TrainingError
 from prefect_mlops.core.search import SearchResult
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.tasks.searching import search_candidate
-from prefect_mlops.tasks.trials import finished, occupied, open_study
+from prefect_mlops.tasks.trials import bury_dead, finished, occupied, open_study
 
 TRAINER = '''
 import os, signal, time
@@ -43,7 +44,8 @@ class Cutting(Frozen):
     kind: str = "cutting:Cutting"
     at: float = 0.0
     how: str = "well"
-    seconds: float = 0.0
+    pause: float = 0.0
+    gate: str = ""
 
     def fit(self, spec, rows):
         if self.how == "fails":
@@ -54,7 +56,9 @@ class Cutting(Frozen):
             np.ones(2**36)
         if self.how == "killed":
             os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(self.seconds)
+        time.sleep(self.pause)
+        while self.gate and not os.path.exists(self.gate):
+            time.sleep(0.05)
         return FittedModel(Cut(self.at, self.how == "nothing"), ("x",), (False, True))
 '''
 SCRIPT = """
@@ -77,7 +81,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def spec_of(space: dict[str, Any] | None = None, seconds: float = 0.0, **search: Any) -> ModelSpec:
+def spec_of(space: dict[str, Any] | None = None, pause: float = 0.0, gate: str = "", **search: Any) -> ModelSpec:
     return ModelSpec.model_validate(
         {
             "spec_version": 1,
@@ -87,7 +91,7 @@ def spec_of(space: dict[str, Any] | None = None, seconds: float = 0.0, **search:
             "target": {"column": "y", "problem": "binary", "positive": True},
             "features": {"numeric": ["x"]},
             "split": {"kind": "by-key"},
-            "trainer": {"kind": "cutting:Cutting", "seconds": seconds},
+            "trainer": {"kind": "cutting:Cutting", "pause": pause, "gate": gate},
             "gates": [{"kind": "better-than-baseline", "metric": "log_loss"}],
             "search": {
                 "space": space or {"at": {"low": -2.0, "high": 2.0}},
@@ -166,6 +170,110 @@ def test_what_fails_for_ever_or_is_greedy_is_one_failed_trial_and_the_search_goe
     assert len(reasons) >= 4
 
 
+@pytest.mark.slow
+@pytest.mark.process
+@pytest.mark.parametrize("kind", ["journal", "postgresql"])
+def test_two_runs_on_one_storage_share_the_budget(
+    kind: str, folder: Path, request: pytest.FixtureRequest, home: Path
+) -> None:
+    storage = str(home / "search") if kind == "journal" else request.getfixturevalue("postgres")
+    spec = spec_of(gate=str(folder / "gate"), trials=30, pruner="median")
+
+    runs = [search_elsewhere(spec, folder, storage, workers=1) for _ in range(2)]
+    wait_for(lambda: len(owners(spec, storage)) == 2)  # both wait at the gate
+    (folder / "gate").touch()
+
+    assert [run.wait(120) for run in runs] == [0, 0]
+    result = search_candidate.fn(spec, rows_of(), storage)
+    assert len(result.trials) == 30
+    assert set(states(result)) == {"complete", "pruned"}
+    assert len(owners(spec, storage)) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.process
+def test_predictions_that_are_lost_are_made_again_and_seconds_are_a_budget_too(folder: Path) -> None:
+    spec = spec_of(trials=1000, seconds=1)
+    result = search(spec, folder / "journal")
+    kept = next((folder / "journal").glob("*/"))
+    (kept / f"{result.chosen}.npy").unlink()
+
+    assert search(spec, folder / "journal") == result
+    assert 1 <= len(result.trials) < 500
+
+
+def test_a_journal_cut_off_in_a_line_can_be_read_and_written(folder: Path) -> None:
+    spec = spec_of(trials=5)
+    assert spec.search is not None
+    study = open_study(str(folder / "journal"), "s", spec.search, higher_is_better=True)
+    study.ask()
+    with (folder / "journal").open("ab") as file:
+        file.write(b'{"op_code": 5, "trial')
+
+    again = open_study(str(folder / "journal"), "s", spec.search, higher_is_better=True)
+    again.ask()
+
+    assert [trial.state.name for trial in again.get_trials()] == ["RUNNING", "RUNNING"]
+
+
+def test_what_a_dead_worker_tried_is_tried_once_more_however_often_that_is_noticed(folder: Path) -> None:
+    spec = spec_of(trials=5)
+    assert spec.search is not None
+    studies = [open_study(str(folder / "journal"), "s", spec.search, higher_is_better=True) for _ in range(2)]
+    trial = studies[0].ask()
+    trial.suggest_float("at", -2.0, 2.0)
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    trial.set_user_attr("owner", {"host": os.uname().nodename, "pid": dead.pid, "born": 0.0})
+
+    studies[1].enqueue_trial(trial.params, user_attrs={"again": 0, "root": 0, "deaths": 0})  # and then it died itself
+    for study in (*studies, *studies):
+        bury_dead(study, spec.search)
+
+    held = occupied(studies[0].get_trials())
+    assert [(each.number, each.state.name) for each in held] == [(1, "WAITING")]
+    assert held[0].system_attrs["fixed_params"] == trial.params
+
+
+def test_a_trial_of_another_machine_is_dead_when_it_takes_longer_than_it_may(folder: Path) -> None:
+    spec = spec_of(trials=5, seconds_per_trial=1)
+    assert spec.search is not None
+    study = open_study(str(folder / "journal"), "s", spec.search, higher_is_better=True)
+    for host in (os.uname().nodename, "elsewhere"):
+        me = psutil.Process()
+        study.ask().set_user_attr("owner", {"host": host, "pid": me.pid, "born": me.create_time()})
+
+    bury_dead(study, spec.search)
+    early = [trial.state.name for trial in study.get_trials()]
+    text = (folder / "journal").read_text()
+    (folder / "journal").write_text(text.replace('"datetime_start":"20', '"datetime_start":"19'))
+    study = open_study(str(folder / "journal"), "s", spec.search, higher_is_better=True)
+    bury_dead(study, spec.search)
+
+    assert early == ["RUNNING", "RUNNING"]
+    assert [trial.state.name for trial in study.get_trials()] == ["RUNNING", "FAIL", "WAITING"]
+
+
+def test_a_search_that_asks_for_nothing_known_is_refused_before_anything_starts(folder: Path) -> None:
+    with pytest.raises(SpecError, match=r"is not a parameter of cutting:Cutting\. Did you mean pause\?"):
+        search(spec_of({"pauze": {"low": 1, "high": 3}}, trials=3), folder)
+    with pytest.raises(SpecError, match="search: is missing"):
+        search(spec_of(trials=3).model_copy(update={"search": None}), folder)
+
+
+def test_a_database_that_does_not_answer_is_told_without_its_password() -> None:
+    with pytest.raises(TrainingError, match="what holds its trials cannot be opened") as caught:
+        search_candidate.fn(spec_of(trials=3), rows_of(), SecretStr("postgresql+psycopg://u:hunter2@127.0.0.1:9/db"))
+    assert "hunter2" not in str(caught.value)
+
+
+def test_without_optuna_the_extra_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+
+    with pytest.raises(TrainingError, match=r"install prefect-mlops\[search\]"):
+        search(spec_of(trials=3), folder)
+
+
 @pytest.mark.process
 def test_a_search_without_a_single_success_ends_early_with_the_most_common_reason(folder: Path) -> None:
     spec = spec_of({"how": {"choices": ["fails", "nothing"]}}, trials=1000)
@@ -188,7 +296,7 @@ def test_ten_kills_leave_a_hundred_different_finished_trials(folder: Path) -> No
 def kill_and_go_on(folder: Path, storage: str, trials: int, kills: int) -> None:
     """Kill the search, or one of its workers, and start it anew where it is gone; then look at all that was stored."""
     random = np.random.default_rng(7)
-    spec = spec_of(seconds=0.1, trials=trials)
+    spec = spec_of(pause=0.1, trials=trials)
     journal = Path(storage)
     running = search_elsewhere(spec, folder, storage)
     for kill in range(kills):
@@ -221,6 +329,21 @@ def said(journal: Path) -> int:
 
 
 def stored(spec: ModelSpec, storage: str) -> Any:
-    (journal,) = Path(storage).glob("*.journal")
+    """The study of the only search in a storage."""
+    import optuna
+
     assert spec.search is not None
+    if "://" in storage:
+        (summary,) = optuna.get_all_study_summaries(storage)
+        return open_study(storage, summary.study_name, spec.search, higher_is_better=True)
+    (journal,) = Path(storage).glob("*.journal")
     return open_study(str(journal), journal.stem, spec.search, higher_is_better=True)
+
+
+def owners(spec: ModelSpec, storage: str) -> set[int]:
+    """The processes that made trials."""
+    try:
+        study = stored(spec, storage)
+    except Exception:  # not yet made
+        return set()
+    return {trial.user_attrs["owner"]["pid"] for trial in study.get_trials() if "owner" in trial.user_attrs}
