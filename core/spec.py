@@ -25,7 +25,7 @@ from prefect_mlops.core.plugins import CustomPart, resolve_part
 from prefect_mlops.core.rollout import RolloutPlan
 from prefect_mlops.core.search.space import Search
 from prefect_mlops.core.splits import ByGroup, ByKey, ByTime
-from prefect_mlops.core.trainers import SklearnTrainer, Trainer
+from prefect_mlops.core.trainers import PartialTrainer, SklearnTrainer, Trainer
 from prefect_mlops.core.validation import Action
 
 __all__ = ["Expectation", "ModelSpec", "Suite"]
@@ -43,7 +43,9 @@ GatePart = Annotated[
     | Custom,
     by_kind,
 ]
-TrainerPart = Annotated[Annotated[SklearnTrainer, Tag("sklearn")] | Custom, by_kind]
+TrainerPart = Annotated[
+    Annotated[SklearnTrainer, Tag("sklearn")] | Annotated[PartialTrainer, Tag("partial")] | Custom, by_kind
+]
 MonitorPart = Annotated[
     Annotated[PerformanceMonitor, Tag("performance")] | Annotated[DriftMonitor, Tag("drift")] | Custom, by_kind
 ]

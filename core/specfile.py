@@ -59,7 +59,7 @@ def parse_spec(text: str, source: str = "<spec>") -> ModelSpec:
           - target: is missing. What is predicted.
           - features: is missing. The columns that the model may look at, by role.
           - split: is missing. Known kinds: by-group, by-key, by-time.
-          - trainer: is missing. Known kinds: sklearn, or package.module:Class.
+          - trainer: is missing. Known kinds: partial, sklearn, or package.module:Class.
           - gates: is missing. Known kinds: at-least, at-most, better-than-baseline, better-than-champion,
             not-worse-than-champion, or package.module:Class.
           - seeed (line 3): is not a key here. Did you mean seed? Allowed: data, features, gates, monitors, name,

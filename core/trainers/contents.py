@@ -13,6 +13,13 @@ if TYPE_CHECKING:
 __all__ = ["content_digest", "untrusted_types"]
 
 ALLOWED = ("sklearn.", "numpy.", "scipy.")
+BOOSTERS = (
+    "collections.OrderedDict",
+    "lightgbm.basic.Booster",
+    "lightgbm.sklearn.LGBMClassifier",
+    "lightgbm.sklearn.LGBMRegressor",
+)
+"""LightGBM's own file format, a text, inside the skops file: the booster is read from it and runs no code."""
 TIMINGS = ("_time", "_time_")
 
 
@@ -20,7 +27,7 @@ def untrusted_types(pipeline: Any) -> list[str]:
     """The types beyond skops's own list that a pipeline holds, sorted.
 
     Raises:
-        TrainingError: One is from outside scikit-learn, numpy and scipy, or skops cannot write the pipeline.
+        TrainingError: One is from outside scikit-learn, numpy, scipy and LightGBM, or skops cannot write the pipeline.
     """
     import skops.io
 
@@ -29,11 +36,11 @@ def untrusted_types(pipeline: Any) -> list[str]:
         found = sorted(str(name) for name in skops.io.get_untrusted_types(data=skops.io.dumps(pipeline)))
     except Exception as error:
         raise TrainingError(estimator, f"skops cannot write it ({error})") from error
-    strange = [name for name in found if not name.startswith(ALLOWED)]
+    strange = [name for name in found if not name.startswith(ALLOWED) and name not in BOOSTERS]
     if strange:
         reason = (
-            f"it holds {', '.join(strange)}, and a stored model may hold only types of scikit-learn, numpy and scipy; "
-            "loading others could run any code"
+            f"it holds {', '.join(strange)}, and a stored model may hold only types of scikit-learn, numpy and scipy, "
+            "and LightGBM's; loading others could run any code"
         )
         raise TrainingError(estimator, reason)
     return found
@@ -107,6 +114,14 @@ def _object(value: Any, inside: tuple[int, ...]) -> bytes:
     from sklearn.base import BaseEstimator
 
     name = _name(type(value)).encode()
+    if _name(type(value)) in BOOSTERS[2:]:
+        learned = (
+            (value.booster_.model_to_string(), getattr(value, "classes_", None))
+            if value.__sklearn_is_fitted__()
+            else ()
+        )
+        held = (value.get_params(), learned)
+        return _hash("object", name, _digest(held, inside))
     if isinstance(value, BaseEstimator):
         return _hash("object", name, _digest(vars(value), inside))
     try:

@@ -16,6 +16,8 @@ __all__ = ["FittedModel", "Predictions", "Trainer", "prepare", "trusted_types"]
 
 MISSING = "missing"
 """The category that stands for no value."""
+QUANTILES = "quantiles"
+"""The last step of a pipeline that answers several quantiles."""
 
 
 class Predictions(NamedTuple):
@@ -24,10 +26,12 @@ class Predictions(NamedTuple):
     Attributes:
         labels: Predicted class or value, shape `(rows,)`.
         probabilities: Shape `(rows, classes)` in the order of `FittedModel.classes`; None for regression.
+        quantiles: Shape `(rows, quantiles)` in the order of `FittedModel.quantiles`; None where the model has none.
     """
 
     labels: np.ndarray
     probabilities: np.ndarray | None
+    quantiles: np.ndarray | None = None
 
 
 class FittedModel(NamedTuple):
@@ -42,6 +46,19 @@ class FittedModel(NamedTuple):
     pipeline: Any
     features: tuple[str, ...]
     classes: tuple[bool | int | str, ...]
+
+    @property
+    def threshold(self) -> float | None:
+        """The chance from which on a binary model says its positive class; None where the likelier class is said."""
+        last = _last(self.pipeline)
+        return float(last.threshold) if type(last).__name__ == "FixedThresholdClassifier" else None
+
+    @property
+    def quantiles(self) -> tuple[float, ...]:
+        """The quantiles that a regression answers beside its label, rising; none for most."""
+        if not hasattr(self.pipeline, "steps") or self.pipeline.steps[-1][0] != QUANTILES:
+            return ()
+        return tuple(float(name) for name, _ in _last(self.pipeline).estimators)
 
     def predict(self, rows: pd.DataFrame) -> Predictions:
         """What the model says of some rows; other columns than its features are ignored.
@@ -60,13 +77,19 @@ class FittedModel(NamedTuple):
         frame = prepare(rows, self.features, _categories(self.pipeline))
         if frame.empty:
             wide = np.empty((0, len(self.classes))) if self.classes else None
-            return Predictions(np.empty(0, dtype=object if self.classes else np.float64), wide)
+            between = np.empty((0, len(self.quantiles))) if self.quantiles else None
+            return Predictions(np.empty(0, dtype=object if self.classes else np.float64), wide, between)
+        if self.quantiles:
+            return _between(self.pipeline, frame, self.quantiles.index(0.5))
         if not self.classes:
             return Predictions(np.asarray(self.pipeline.predict(frame), dtype=np.float64), None)
         told = np.asarray(self.pipeline.predict_proba(frame), dtype=np.float64)
         labels = np.empty(len(self.classes), dtype=object)
         labels[:] = self.classes
-        return Predictions(labels[told.argmax(axis=1)], told)
+        if self.threshold is None:
+            return Predictions(labels[told.argmax(axis=1)], told)
+        positive = self.classes.index(_last(self.pipeline).pos_label)
+        return Predictions(labels[np.where(told[:, positive] >= self.threshold, positive, 1 - positive)], told)
 
 
 @runtime_checkable
@@ -111,6 +134,9 @@ def prepare(rows: pd.DataFrame, features: tuple[str, ...], categories: tuple[str
             f"The rows have no column {', '.join(map(repr, absent))}, which the model looks at",
             "Add it to the rows, or train a model without it",
         )
+    twice = [name for name in features if list(rows.columns).count(name) > 1]
+    if twice:
+        raise DataError(f"The rows have column {twice[0]!r} twice", "Rename one of them, or leave it out")
     columns = {name: _text(rows[name]) if name in categories else _numbers(rows[name]) for name in features}
     return pd.DataFrame(columns, index=rows.index)
 
@@ -129,10 +155,25 @@ def trusted_types(model: FittedModel) -> list[str]:
 def _categories(pipeline: Any) -> tuple[str, ...]:
     """The category columns of a pipeline of ours; none for anybody else's, whose frame must hold numbers."""
     first = pipeline.steps[0][1] if hasattr(pipeline, "steps") else pipeline
-    for name, _, columns in getattr(first, "transformers", ()):
-        if name == "category":
-            return tuple(columns)
-    return ()
+    parts = getattr(first, "transformers", ())
+    return tuple(column for name, _, columns in parts if name in ("category", "crowded") for column in columns)
+
+
+def _last(pipeline: Any) -> Any:
+    return pipeline.steps[-1][1] if hasattr(pipeline, "steps") else pipeline
+
+
+def _between(pipeline: Any, frame: pd.DataFrame, middle: int) -> Predictions:
+    """A median with its quantiles; where these cross it, they end at it."""
+    import numpy as np
+
+    columns = frame
+    for _, step in pipeline.steps[:-1]:
+        columns = step.transform(columns)
+    told = np.asarray(_last(pipeline).transform(columns), dtype=np.float64)
+    told[:, : middle + 1] = np.minimum.accumulate(told[:, middle::-1], axis=1)[:, ::-1]
+    told[:, middle:] = np.maximum.accumulate(told[:, middle:], axis=1)
+    return Predictions(told[:, middle].copy(), None, told)
 
 
 def _numbers(column: pd.Series) -> np.ndarray:

@@ -1,17 +1,18 @@
-"""Any scikit-learn estimator by import path, behind a preprocessing that the columns' roles build."""
+"""Any estimator or pipeline by import path, with what a spec may ask of its learning."""
 
 from __future__ import annotations
 
-import inspect
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from prefect_mlops.core.errors import DataError, PartError, TrainingError
+from prefect_mlops.core.errors import DataError, TrainingError
 from prefect_mlops.core.parts import Frozen
-from prefect_mlops.core.plugins import import_object
-from prefect_mlops.core.trainers.fitted import MISSING, FittedModel, prepare
+from prefect_mlops.core.trainers.chances import Calibration
+from prefect_mlops.core.trainers.fitted import FittedModel, prepare
+from prefect_mlops.core.trainers.limits import Limit, fit_within
+from prefect_mlops.core.trainers.making import in_words, labels_as_text, local_parts, made, seeded
+from prefect_mlops.core.trainers.stages import EarlyStopping
 from prefect_mlops.core.trainers.target import learnable_target
 
 if TYPE_CHECKING:
@@ -21,157 +22,149 @@ if TYPE_CHECKING:
 
 __all__ = ["SklearnTrainer"]
 
-UNSCALED = ("sklearn.tree.", "sklearn.ensemble.")
-"""Trees split on order alone; scaling would only add rounding where a served copy computes in single precision."""
 CHECKED_ROWS = 10_000
 
 
 class SklearnTrainer(Frozen):
-    """Fits `estimator(**parameters)` behind imputation and one-hot encoding."""
+    """Fits `estimator(**parameters)`, behind the preprocessing of the columns' roles unless it is a pipeline itself."""
 
     kind: Literal["sklearn"] = "sklearn"
-    estimator: Annotated[str, Field(description="Import path, such as sklearn.linear_model.LogisticRegression.")]
-    parameters: Annotated[
-        dict[str, Any], Field(default_factory=dict, description="Keyword arguments of the estimator.")
+    estimator: Annotated[
+        str,
+        Field(
+            description="Import path of a class, such as sklearn.linear_model.LogisticRegression or "
+            "lightgbm.LGBMClassifier, or package.module:make_pipeline, a function that returns an estimator."
+        ),
     ]
-    min_frequency: Annotated[int, Field(ge=1, description="Categories with fewer rows share one column.")] = 20
+    parameters: Annotated[
+        dict[str, Any],
+        Field(default_factory=dict, description="Keyword arguments; {estimator: path, parameters: {...}} makes one."),
+    ]
+    columns: Annotated[
+        Literal["by-role", "its-own"] | None,
+        Field(description="Who prepares the columns: their roles, or the pipeline itself, as it does when it can."),
+    ] = None
+    min_frequency: Annotated[int, Field(ge=1, description="Categories with fewer rows share one answer.")] = 20
+    max_categories: Annotated[
+        int, Field(ge=1, description="A feature of more categories is encoded by its target, or keeps the largest.")
+    ] = 100
+    weight: Annotated[str | None, Field(description="The column that says how much a row counts.")] = None
+    class_weight: Annotated[
+        Literal["balanced"] | dict[str, Annotated[float, Field(ge=0)]] | None,
+        BeforeValidator(labels_as_text),
+        Field(description="`balanced`, or how much a row of each class counts; 1 where it is not named."),
+    ] = None
+    monotone: Annotated[
+        dict[str, Literal["rising", "falling"]],
+        Field(description="Numeric features with which the prediction may only rise, or fall."),
+    ] = Field(default={})
+    early_stopping: EarlyStopping | None = None
+    calibration: Calibration | None = None
+    threshold: Annotated[
+        Literal["costs"] | Annotated[float, Field(gt=0, lt=1)] | None,
+        Field(description="The chance from which on the positive class is said: a number, or what the costs give."),
+    ] = None
+    quantiles: Annotated[
+        tuple[Annotated[float, Field(gt=0, lt=1)], ...],
+        Field(description="Of a regression, 0.5 among them, which is the prediction; the others stand beside it."),
+    ] = ()
+    limit: Annotated[Limit | None, Field(description="What a training may take; it runs in a process of its own.")] = (
+        None
+    )
 
     def fit(self, spec: ModelSpec, rows: pd.DataFrame) -> FittedModel:
         """Learn from labelled rows.
 
-        Missing numbers become the median, missing or empty categories one of their own; numbers are standardised
-        except for trees; categories are one-hot encoded. All chance comes from the spec's seed unless the
-        parameters give one.
+        All chance comes from the spec's seed unless the parameters give one. What is chosen on the way (a number of
+        stages, a calibration, a threshold) is chosen on the newest of the rows, by a model that did not learn from
+        them; the model itself learns from all.
 
         Raises:
             DataError: A column is missing, empty, infinite or of the wrong kind, or the target cannot be learned.
-            TrainingError: The estimator cannot be made, fails while it learns, or answers with what is no number.
+            TrainingError: The estimator cannot be made, fails while it learns, takes more than its limit, cannot do
+                what the trainer asks of it, or answers with what is no number.
         """
+        from prefect_mlops.core.trainers.columns import refuse_bare
+        from prefect_mlops.core.trainers.learning import learn
+        from prefect_mlops.core.trainers.lessons import Lesson, row_weights
+
         if rows.empty:
             raise DataError("There are no rows to learn from", "Ingest rows and their labels before training")
-        estimator = self._made(spec)
+        if self.limit is not None:
+            unlimited = spec.model_copy(update={"trainer": self.model_copy(update={"limit": None})})
+            return fit_within(self.limit, self.estimator, unlimited, rows)
+        estimator = self.made(spec)
         target = learnable_target(spec, rows)
         frame = prepare(rows, spec.features.names, spec.features.category)
-        bare = [name for name in spec.features.names if rows[name].isna().all()]
-        if bare:
-            raise DataError(
-                f"Feature {', '.join(map(repr, bare))} has no value in any of {len(rows):,} training rows",
-                "Mend it at its source, or leave it out of features in the spec",
-            )
-        pipeline = self._pipeline(spec, estimator)
-        try:
-            pipeline.fit(frame, target)
-        except Exception as error:
-            raise TrainingError(self.estimator, self._in_words(error)) from error
-        classes = () if spec.target.problem == "regression" else _plain(pipeline.classes_)
-        model = FittedModel(pipeline, spec.features.names, classes)
-        self._check(model, rows.head(CHECKED_ROWS))
+        refuse_bare(rows, spec.features.names)
+        lesson = Lesson(frame, target, row_weights(spec, rows, target, self.weight, self.class_weight))
+        model = learn(self, spec, estimator, rows, lesson)
+        refuse_nonsense(self.estimator, model, rows.head(CHECKED_ROWS))
         return model
 
-    def _made(self, spec: ModelSpec) -> Any:
-        """The unfitted estimator."""
-        try:
-            maker = import_object(self.estimator)
-        except PartError as error:
-            raise TrainingError(self.estimator, f"{error.reason}{self._near_names()}") from error
-        if not (isinstance(maker, type) and hasattr(maker, "fit") and hasattr(maker, "predict")):
-            raise TrainingError(self.estimator, "it is not an estimator class with fit and predict")
-        known = inspect.signature(maker).parameters
-        parameters = dict(self.parameters)
-        if "random_state" in known and parameters.get("random_state") is None:
-            parameters["random_state"] = spec.seed
-        open_ended = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in known.values())
-        wrong = [name for name in parameters if name not in known]
-        if wrong and not open_ended:
-            near = get_close_matches(wrong[0], known, n=1, cutoff=0.4)
-            hint = f"did you mean {near[0]!r}" if near else f"it takes {', '.join(known)}"
-            raise TrainingError(self.estimator, f"it has no parameter {wrong[0]!r}; {hint}")
-        try:
-            made = maker(**parameters)
-        except Exception as error:
-            raise TrainingError(self.estimator, self._in_words(error)) from error
-        return self._fitting(spec, made)
+    def made(self, spec: ModelSpec) -> Any:
+        """The unfitted estimator, of the right kind for the spec's problem and with the spec's seed.
 
-    def _fitting(self, spec: ModelSpec, made: Any) -> Any:
-        """The estimator, if it is of the right kind for the spec's problem."""
-        from sklearn.base import is_classifier, is_regressor
-
-        problem = spec.target.problem
-        if problem == "regression" and is_classifier(made):
-            raise TrainingError(self.estimator, "it is a classifier, and the spec's problem is regression")
-        if problem != "regression":
-            if is_regressor(made):
-                raise TrainingError(self.estimator, f"it is a regressor, and the spec's problem is {problem}")
-            if not hasattr(made, "predict_proba"):
-                reason = (
-                    "it gives no probabilities (no predict_proba with these parameters), which gates, monitors and "
-                    "serving need; choose an estimator that has them"
-                )
-                raise TrainingError(self.estimator, reason)
-        return made
-
-    def _pipeline(self, spec: ModelSpec, estimator: Any) -> Any:
-        import numpy as np
-        from sklearn.compose import ColumnTransformer
-        from sklearn.impute import SimpleImputer
-        from sklearn.pipeline import Pipeline
-        from sklearn.preprocessing import OneHotEncoder, StandardScaler
-
-        numeric: list[tuple[str, Any]] = [("fill", SimpleImputer(strategy="median"))]
-        if not self.estimator.replace(":", ".").startswith(UNSCALED):
-            numeric.append(("scale", StandardScaler()))
-        category = [
-            ("fill", SimpleImputer(missing_values="", strategy="constant", fill_value=MISSING)),
-            (
-                "encode",
-                OneHotEncoder(
-                    handle_unknown="infrequent_if_exist",
-                    min_frequency=self.min_frequency,
-                    sparse_output=False,
-                    dtype=np.float64,
-                ),
-            ),
-        ]
-        parts = [
-            ("numeric", Pipeline(numeric), list(spec.features.numeric)),
-            ("category", Pipeline(category), list(spec.features.category)),
-        ]
-        columns = ColumnTransformer([part for part in parts if part[2]], verbose_feature_names_out=False)
-        return Pipeline([("columns", columns), ("estimator", estimator)])
-
-    def _check(self, model: FittedModel, rows: pd.DataFrame) -> None:
-        import numpy as np
-
-        try:
-            said = model.predict(rows)
-        except Exception as error:
-            raise TrainingError(
-                self.estimator, f"it fails on its own training rows: {self._in_words(error)}"
-            ) from error
-        answers = said.labels if said.probabilities is None else said.probabilities
-        lost = int((~np.isfinite(answers.astype(np.float64).reshape(len(rows), -1)).all(axis=1)).sum())
-        if lost:
-            reason = f"it answers {lost:,} of {len(rows):,} of its own training rows with what is no finite number"
-            raise TrainingError(self.estimator, reason)
-
-    def _near_names(self) -> str:
-        module_name, _, name = self.estimator.replace(":", ".").rpartition(".")
-        try:
-            public = [found for found in dir(import_object(module_name)) if not found.startswith("_")]
-        except PartError:
-            try:
-                public = [found for found in dir(__import__(module_name, fromlist=["_"])) if not found.startswith("_")]
-            except (ImportError, ValueError):
-                return ""
-        near = get_close_matches(name, public, n=3, cutoff=0.5)
-        return f"; near it {'are' if len(near) > 1 else 'is'} {', '.join(near)}" if near else ""
-
-    def _in_words(self, error: Exception) -> str:
-        told = " ".join(str(error).split())[:400].rstrip(".")
-        return f"{type(error).__name__}: {told}" if told else type(error).__name__
+        Raises:
+            TrainingError: It cannot be made, or does not fit the problem.
+        """
+        found = made(self.estimator, self.parameters)
+        return seeded(fitting(self.estimator, found, spec.target.problem), spec.seed)
 
 
-def _plain(classes: Any) -> tuple[bool | int | str, ...]:
+def fitting(path: str, estimator: Any, problem: str) -> Any:
+    """The estimator, if it is of the right kind for a problem and can be stored.
+
+    Raises:
+        TrainingError: It is not.
+    """
+    from sklearn.base import is_classifier, is_regressor
+
+    # Asked of the class: a stacked estimator denies to predict until it is fitted.
+    if isinstance(estimator, type) or not all(hasattr(type(estimator), verb) for verb in ("fit", "predict")):
+        raise TrainingError(path, "it is not an estimator class with fit and predict")
+    for name in local_parts(estimator):
+        reason = (
+            f"{name!r} is a lambda, or stands in a function or script, and a model that holds it can be loaded nowhere "
+            "else; put it into a module of its own and import it from there"
+        )
+        raise TrainingError(path, reason)
+    held = [estimator, *estimator.get_params(deep=True).values()]
+    if any(type(part).__name__ in ("TunedThresholdClassifierCV", "FixedThresholdClassifier") for part in held):
+        raise TrainingError(path, "it holds a threshold of its own; leave that out and set trainer.threshold")
+    if problem == "regression" and is_classifier(estimator):
+        raise TrainingError(path, "it is a classifier, and the spec's problem is regression")
+    if problem != "regression":
+        if is_regressor(estimator):
+            raise TrainingError(path, f"it is a regressor, and the spec's problem is {problem}")
+        if not _tells_chances(estimator):
+            reason = (
+                "it gives no probabilities (no predict_proba with these parameters), which gates, monitors and "
+                "serving need; choose an estimator that has them"
+            )
+            raise TrainingError(path, reason)
+    return estimator
+
+
+def _tells_chances(estimator: Any) -> bool:
+    final = getattr(estimator, "final_estimator", estimator)  # None stands for a LogisticRegression
+    return final is None or hasattr(final, "predict_proba")
+
+
+def refuse_nonsense(path: str, model: FittedModel, rows: pd.DataFrame) -> None:
+    """Refuse a model that fails on its own training rows, or answers them with what is no number.
+
+    Raises:
+        TrainingError: It does.
+    """
     import numpy as np
 
-    return tuple(np.asarray(classes).tolist())
+    try:
+        said = model.predict(rows)
+    except Exception as error:
+        raise TrainingError(path, f"it fails on its own training rows: {in_words(error)}") from error
+    answers = said.labels if said.probabilities is None else said.probabilities
+    lost = int((~np.isfinite(answers.astype(np.float64).reshape(len(rows), -1)).all(axis=1)).sum())
+    if lost:
+        reason = f"it answers {lost:,} of {len(rows):,} of its own training rows with what is no finite number"
+        raise TrainingError(path, reason)

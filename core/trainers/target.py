@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from prefect_mlops.core.spec import ModelSpec
 
-__all__ = ["learnable_target"]
+__all__ = ["known_classes", "labels_of", "learnable_target"]
 
 MOST_CLASSES = 1000
 
@@ -31,6 +31,23 @@ def learnable_target(spec: ModelSpec, rows: pd.DataFrame) -> np.ndarray:
         DataError: The target is not there, has missing or infinite values, a single value, or labels that do not
             fit the problem.
     """
+    values = labels_of(spec, rows)
+    if spec.target.problem != "regression":
+        known_classes(spec, set(values.tolist()), len(values))
+    elif values.min() == values.max():
+        name = spec.target.column
+        raise DataError(
+            f"The target {name!r} has one value in all {len(rows):,} rows", "Train on rows whose target varies"
+        )
+    return values
+
+
+def labels_of(spec: ModelSpec, rows: pd.DataFrame) -> np.ndarray:
+    """The target in its one type, whether or not these rows alone suffice to learn from.
+
+    Raises:
+        DataError: The target is not there, has missing or infinite values, or labels that do not fit the problem.
+    """
     import numpy as np
 
     name = spec.target.column
@@ -44,7 +61,7 @@ def learnable_target(spec: ModelSpec, rows: pd.DataFrame) -> np.ndarray:
             "Leave unlabelled rows out before training",
         )
     if spec.target.problem != "regression":
-        return _classes(spec, column)
+        return _one_type(name, column)
     try:
         values = column.to_numpy(dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -56,20 +73,27 @@ def learnable_target(spec: ModelSpec, rows: pd.DataFrame) -> np.ndarray:
             f"The target {name!r} is infinite in {int((~np.isfinite(values)).sum()):,} rows",
             "Correct these labels at their source",
         )
-    if values.min() == values.max():
-        raise DataError(
-            f"The target {name!r} has one value in all {len(rows):,} rows", "Train on rows whose target varies"
-        )
     return np.asarray(values)
 
 
-def _classes(spec: ModelSpec, column: pd.Series) -> np.ndarray:
+def known_classes(spec: ModelSpec, labels: set[bool | int | str], rows: int) -> np.ndarray:
+    """The classes that can be learned, in the order of an estimator's probabilities.
+
+    Args:
+        spec: Names the target and the problem.
+        labels: All that were found, of one type.
+        rows: In how many rows.
+
+    Raises:
+        DataError: They do not fit the problem.
+    """
+    import numpy as np
+
     name, positive = spec.target.column, spec.target.positive
-    labels = _one_type(name, column)
-    found = sorted(set(labels.tolist()))
+    found = sorted(labels)
     if len(found) < 2:
         raise DataError(
-            f"The target {name!r} has one class only ({found[0]!r}) in all {len(labels):,} training rows",
+            f"The target {name!r} has one class only ({found[0]!r}) in all {rows:,} training rows",
             "Train on rows that hold every class: a longer window, or a corrected label",
         )
     if spec.target.problem == "binary":
@@ -88,7 +112,7 @@ def _classes(spec: ModelSpec, column: pd.Series) -> np.ndarray:
             f"The target {name!r} has {len(found):,} classes",
             "Choose problem: regression in the spec, or fewer classes",
         )
-    return labels
+    return np.array(found, dtype=object) if isinstance(found[0], str) else np.array(found)
 
 
 def _one_type(name: str, column: pd.Series) -> np.ndarray:
