@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PREFECT_API_URL PREFECT_API_KEY PREFECT_PROFILE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint format types fast test test-slow bench-demo bench-data bench-tables bench-studies lock clean
+.PHONY: help setup demo lint format types fast test test-slow bench-demo bench-data bench-tables bench-studies bench-search lock clean
 
 help: ## list these words
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -57,6 +57,9 @@ bench-tables: setup ## what digests, appends and time travel cost while a table 
 
 bench-studies: setup ## what splits and studies find on a year of flights, and how often their bounds are wrong, as JSON
 	$(BIN)/python benchmarks/studies.py --results docs/results/bench-studies.json
+
+bench-search: setup ## what a search's best is worth, naively and corrected, and what a search costs beside Optuna by hand, as JSON
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/search.py all --results docs/results/bench-search.json
 
 lock: setup ## resolve the dependencies anew into requirements*.lock
 	@scripts/lock.sh

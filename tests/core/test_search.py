@@ -243,3 +243,13 @@ def test_a_metric_that_is_no_number_fails_the_configuration() -> None:
 
     with pytest.raises(TrainingError, match="r2 is no number on the 30 judging rows of fold 1"):
         list(Judge(regression, flat, folds).scores({}))
+
+
+def test_the_search_in_the_guide_is_valid() -> None:
+    guide = (WINE.parents[2] / "docs" / "search.md").read_text()
+    written = guide.partition("```yaml\n")[2].partition("```")[0]
+    forest = {"estimator": "sklearn.ensemble.GradientBoostingClassifier"}
+
+    spec = parse_spec(f"{WINE.read_text()}\n{written}")
+
+    refuse_unknown(spec.model_copy(update={"trainer": SklearnTrainer.model_validate(forest)}))

@@ -148,26 +148,24 @@ def test_a_search_finds_the_cut_and_a_rerun_asks_nothing_new(folder: Path) -> No
 
 
 @pytest.mark.process
-def test_what_fails_for_ever_or_is_greedy_is_one_failed_trial_and_the_search_goes_on(folder: Path) -> None:
-    bad = ["fails", "for ever", "greedy", "killed", "nothing"]
-    space = {"how": {"choices": ["well", *bad]}, "at": {"low": -2.0, "high": 2.0}}
-    spec = spec_of(space, trials=30, seconds_per_trial=2, memory_mib=2048)
+def test_what_fails_runs_for_ever_or_is_greedy_is_a_failed_trial_and_the_search_goes_on(folder: Path) -> None:
     known = {
         "fails": "it does not want to",
         "for ever": "it took longer than 2 s (search.seconds_per_trial)",
         "greedy": "it needs more memory than a worker may have (search.memory_mib)",
         "killed": "its process was ended from outside each time, likely for want of memory",
-        "nothing": "100 of 100 predictions are missing, not finite or of an unknown class",
+        "nothing": "predictions are missing, not finite or of an unknown class",
     }
+    space = {"how": {"choices": ["well", *known]}, "at": {"low": -2.0, "high": 2.0}}
+    spec = spec_of(space, trials=10, seed=3, seconds_per_trial=2, memory_mib=2048)  # a seed by which all are tried
 
     result = search(spec, folder, workers=2)
 
-    reasons = {trial.parameters["how"]: trial.reason for trial in result.trials}
-    assert len(result.trials) == 30
+    reasons = {str(trial.parameters["how"]): trial.reason for trial in result.trials}
+    assert len(result.trials) == 10
     assert result.parameters["how"] == "well"
     assert reasons.pop("well") == ""
-    assert {how: reason[: len(known[how])] for how, reason in reasons.items()} == {how: known[how] for how in reasons}
-    assert len(reasons) >= 4
+    assert {how: known[how] for how, reason in reasons.items() if known[how] in reason} == known
 
 
 @pytest.mark.slow
@@ -282,6 +280,7 @@ def test_a_search_without_a_single_success_ends_early_with_the_most_common_reaso
         search(spec, folder)
 
 
+@pytest.mark.slow
 @pytest.mark.process
 def test_a_search_goes_on_after_kill_9_where_it_stopped(folder: Path) -> None:
     kill_and_go_on(folder, str(folder / "journal"), trials=12, kills=1)
