@@ -35,11 +35,13 @@ def problems_of(project: Path) -> list[str]:
 
 
 def _parts(spec: ModelSpec) -> list[str]:
-    """Classes that cannot be used, and metrics that the problem does not have."""
+    """Classes that cannot be used, metrics that the problem does not have, and searches for unknown parameters."""
     from prefect_mlops.core.evaluation import metrics_of
+    from prefect_mlops.core.search.parameters import refuse_unknown
 
     found = []
-    for resolve in (spec.resolved_trainer, spec.resolved_gates, spec.resolved_monitors, lambda: metrics_of(spec)):
+    parts = (spec.resolved_trainer, spec.resolved_gates, spec.resolved_monitors)
+    for resolve in (*parts, lambda: metrics_of(spec), lambda: refuse_unknown(spec)):
         try:
             resolve()
         except MlopsError as error:

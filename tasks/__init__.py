@@ -30,6 +30,7 @@ from prefect_mlops.tasks.quarantine import load_quarantined, quarantine_rows, re
 from prefect_mlops.tasks.registry import fetch_package, load_champion, log_candidate, promote_version, read_champion
 from prefect_mlops.tasks.rollout import choose_rollback, deploy_bento, finish_rollout, run_canary, undo_rollout
 from prefect_mlops.tasks.runs import load_places, load_source, one_writer, run_key, run_logger, run_name, time_of_run
+from prefect_mlops.tasks.searching import search_candidate
 from prefect_mlops.tasks.suites import read_history
 from prefect_mlops.tasks.training import profile_candidate, split_rows, train_candidate
 from prefect_mlops.tasks.validation import load_suite, validate_data
@@ -81,6 +82,7 @@ __all__ = [
     "run_key",
     "run_logger",
     "run_name",
+    "search_candidate",
     "split_rows",
     "stage_bento",
     "take_batch",

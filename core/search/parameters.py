@@ -41,14 +41,17 @@ def with_parameters(trainer: BaseModel, chosen: Mapping[str, Any]) -> Any:
 
 
 def refuse_unknown(spec: ModelSpec) -> None:
-    """Look whether a trainer has all parameters that the spec's space names.
+    """Look whether a trainer has all parameters that the spec's space names, and its problem the metric.
 
     Raises:
         SpecError: It lacks some; the near names are told.
-        PartError: The trainer's class cannot be used.
+        PartError: The trainer's class cannot be used, or the metric does not fit the problem.
     """
+    from prefect_mlops.core.metrics import metric_named
+
     if spec.search is None:
         return
+    metric_named(spec.search.metric, spec.target.problem)
     problems = [
         SpecProblem(f"search.space.{name}", f"is not a parameter of {owner}.", hint)
         for name in spec.search.space

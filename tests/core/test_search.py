@@ -150,6 +150,13 @@ def test_an_estimator_that_does_not_import_is_told() -> None:
         refuse_unknown(wine({"space": {"C": {"low": 1, "high": 3}}}, {"estimator": "sklearn.nothing.Model"}))
 
 
+def test_a_metric_of_another_problem_is_refused() -> None:
+    spec = wine({"space": {"C": {"low": 1, "high": 3}}, "metric": "rmse"}, PIPELINE)
+
+    with pytest.raises(PartError, match="it is a metric of regression problems"):
+        refuse_unknown(spec)
+
+
 class Middle:
     """Suggests the middle, and of choices the last."""
 
