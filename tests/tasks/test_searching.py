@@ -18,9 +18,10 @@ from pydantic import SecretStr
 
 from prefect_mlops.core.errors import SpecError, TrainingError
 from prefect_mlops.core.search import SearchResult
+from prefect_mlops.core.search.suggesting import suggest
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.tasks.searching import search_candidate
-from prefect_mlops.tasks.trials import bury_dead, finished, occupied, open_study
+from prefect_mlops.tasks.trials import bury_dead, claim, finished, occupied, open_study
 
 TRAINER = '''
 import os, signal, time
@@ -231,6 +232,33 @@ def test_what_a_dead_worker_tried_is_tried_once_more_however_often_that_is_notic
     held = occupied(studies[0].get_trials())
     assert [(each.number, each.state.name) for each in held] == [(1, "WAITING")]
     assert held[0].system_attrs["fixed_params"] == trial.params
+
+
+def tried(folder: Path, seed: int, dies_at: int = -1) -> list[float]:
+    """What a search without workers tries, where one trial's worker dies."""
+    spec = spec_of(trials=15)
+    assert spec.search is not None
+    study = open_study(str(folder), "s", spec.search, higher_is_better=True)
+    found = []
+    while (trial := claim(study, spec.search, seed, float("inf"))) is not None:
+        (at,) = suggest(trial, spec.search.space).values()
+        if trial.number == dies_at:
+            trial.set_user_attr("owner", {"host": os.uname().nodename, "pid": 2**22 + 1, "born": 0.0})
+            continue
+        assert isinstance(at, float)
+        found.append(at)
+        study.tell(trial, -abs(at - 0.5))
+    return found
+
+
+def test_the_same_seed_tries_the_same_and_a_death_changes_nothing_of_what_chance_gives(folder: Path) -> None:
+    one, other, same = tried(folder / "1", 1), tried(folder / "2", 2), tried(folder / "3", 1)
+    died = tried(folder / "4", 1, dies_at=4)
+
+    assert one == same
+    assert not set(one) & set(other)
+    assert len(set(one)) == len(set(died)) == 15
+    assert sorted(died[:10]) == sorted(one[:10])  # the first ten are chance, the others learn
 
 
 def test_a_trial_of_another_machine_is_dead_when_it_takes_longer_than_it_may(folder: Path) -> None:
