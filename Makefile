@@ -38,10 +38,10 @@ types: setup ## mypy --strict over all floors
 	$(BIN)/mypy $(addprefix -p prefect_mlops.,$(FLOORS))
 
 fast: setup ## core and the house rules, no process started, at most 30 s
-	$(PYTEST) -q -m "not process and not slow" core tests/core tests/house
+	$(PYTEST) -q -m "not process and not slow" tests/core tests/house
 
 test: setup ## every behaviour and one path per stage, at most 15 minutes
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow" -n 2 --dist loadfile
 
 test-slow: setup ## drills, infrastructure and the demo, at most 50 minutes
 	$(PYTEST) -m slow

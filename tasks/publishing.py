@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prefect import task
-from prefect.artifacts import create_markdown_artifact
 from prefect.events import emit_event
 
 from prefect_mlops.core.errors import TrackingUnavailable
@@ -81,7 +80,7 @@ def announce(
 def publish_intake(spec: ModelSpec, taken: Sequence[Intake]) -> None:
     """Show what became of the batches of one run, with what the validation found, in the Prefect UI."""
     key = artifact_key(spec.name, "validation")
-    create_markdown_artifact(intake_report(spec, taken), key=key, description=end_of(taken)[1])
+    _publish(intake_report(spec, taken), key=key, description=end_of(taken)[1])
 
 
 @task
@@ -157,7 +156,7 @@ def log_validation(tracking: MlflowTracking, spec: ModelSpec, taken: Sequence[In
 def publish_decision(spec: ModelSpec, evidence: Evidence, decision: Decision, links: dict[str, str]) -> None:
     """Show the decision with its reasons, and the metrics table, in the Prefect UI."""
     key = artifact_key(spec.name, "decision")
-    create_markdown_artifact(decision_report(spec, evidence, decision, links), key=key, description=decision.summary)
+    _publish(decision_report(spec, evidence, decision, links), key=key, description=decision.summary)
 
 
 @task
@@ -165,17 +164,23 @@ def publish_health(spec: ModelSpec, seen: Seen, findings: tuple[Finding, ...]) -
     """Show what the monitors found, with the drift table, in the Prefect UI."""
     key = artifact_key(spec.name, "health")
     description = " ".join(finding.reason for finding in findings)
-    create_markdown_artifact(drift_report(spec, seen, findings), key=key, description=description)
+    _publish(drift_report(spec, seen, findings), key=key, description=description)
 
 
 @task
 def publish_rollout(spec: ModelSpec, version: int, steps: tuple[str, ...], links: dict[str, str]) -> None:
     """Show how a rollout went, step by step, in the Prefect UI."""
     key = artifact_key(spec.name, "rollout")
-    create_markdown_artifact(rollout_report(spec, version, steps, links), key=key, description=steps[-1])
+    _publish(rollout_report(spec, version, steps, links), key=key, description=steps[-1])
 
 
 @task
 def publish_card(spec: ModelSpec, card: str) -> None:
     """Show the model card in the Prefect UI."""
-    create_markdown_artifact(card, key=artifact_key(spec.name, "card"), description=spec.purpose.decision)
+    _publish(card, key=artifact_key(spec.name, "card"), description=spec.purpose.decision)
+
+
+def _publish(markdown: str, key: str, description: str) -> None:
+    from prefect.artifacts import create_markdown_artifact
+
+    create_markdown_artifact(markdown, key=key, description=description)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from prefect import task
 from pydantic import SecretStr
 
-from prefect_mlops.blocks.settings import place
 from prefect_mlops.core.errors import TrainingError
 from prefect_mlops.core.search import Estimate, SearchResult, TrialRow
 from prefect_mlops.core.spec import ModelSpec
@@ -96,6 +95,8 @@ def search_candidate(
 
 def _places(storage: SecretStr | str, name: str) -> tuple[str, Path]:
     """Where the trials are written down, and where what they predicted is kept."""
+    from prefect_mlops.blocks.settings import place
+
     plain = storage.get_secret_value() if isinstance(storage, SecretStr) else storage
     if "://" in plain:
         return plain, place("", f"search/{name}")

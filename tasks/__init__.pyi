@@ -1,0 +1,93 @@
+from .data import (
+    accept_labels,
+    accept_rows,
+    load_batch,
+    load_data,
+    load_labelled_rows,
+    load_recent_rows,
+    pin_versions,
+)
+from .evaluation import evaluate_candidate
+from .governance import check_due, record_stage, render_model_card, trace_lineage
+from .intake import find_waiting, take_batch
+from .judging import judge_candidate, judge_health
+from .landing import watch_landing
+from .monitoring import collect_predictions, observe_model
+from .packaging import build_bento, stage_bento
+from .publishing import (
+    announce,
+    announce_intake,
+    log_validation,
+    publish_card,
+    publish_decision,
+    publish_health,
+    publish_intake,
+    publish_rollout,
+)
+from .quarantine import load_quarantined, quarantine_rows, release_quarantined
+from .registry import fetch_package, load_champion, log_candidate, promote_version, read_champion
+from .rollout import choose_rollback, deploy_bento, finish_rollout, run_canary, undo_rollout
+from .runs import load_places, load_source, one_writer, run_key, run_logger, run_name, time_of_run
+from .searching import search_candidate
+from .suites import read_history
+from .training import profile_candidate, split_rows, train_candidate
+from .validation import load_suite, validate_data
+
+__all__ = [
+    "accept_labels",
+    "accept_rows",
+    "announce",
+    "announce_intake",
+    "build_bento",
+    "check_due",
+    "choose_rollback",
+    "collect_predictions",
+    "deploy_bento",
+    "evaluate_candidate",
+    "fetch_package",
+    "find_waiting",
+    "finish_rollout",
+    "judge_candidate",
+    "judge_health",
+    "load_batch",
+    "load_champion",
+    "load_data",
+    "load_labelled_rows",
+    "load_places",
+    "load_quarantined",
+    "load_recent_rows",
+    "load_source",
+    "load_suite",
+    "log_candidate",
+    "log_validation",
+    "observe_model",
+    "one_writer",
+    "pin_versions",
+    "profile_candidate",
+    "promote_version",
+    "publish_card",
+    "publish_decision",
+    "publish_health",
+    "publish_intake",
+    "publish_rollout",
+    "quarantine_rows",
+    "read_champion",
+    "read_history",
+    "record_stage",
+    "release_quarantined",
+    "render_model_card",
+    "run_canary",
+    "run_key",
+    "run_logger",
+    "run_name",
+    "search_candidate",
+    "split_rows",
+    "stage_bento",
+    "take_batch",
+    "time_of_run",
+    "trace_lineage",
+    "train_candidate",
+    "undo_rollout",
+    "validate_data",
+    "watch_landing",
+]
