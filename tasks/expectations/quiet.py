@@ -14,10 +14,12 @@ def quiet_gx() -> None:
 
 
 def quiet_context() -> Any:
-    """A context that lives in memory alone."""
+    """A context that lives in memory alone; GX's own default one leaves a temporary folder behind each time."""
     quiet_gx()
     import great_expectations as gx
+    from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
 
-    context = gx.get_context(mode="ephemeral")
+    held = DataContextConfig(store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False))
+    context = gx.get_context(mode="ephemeral", project_config=held)
     context.variables.progress_bars = {"globally": False}
     return context
