@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PREFECT_API_URL PREFECT_API_KEY PREFECT_PROFILE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint format types fast test test-slow bench-demo bench-data bench-tables bench-studies bench-search lock clean
+.PHONY: help setup demo lint format types fast test test-slow bench-demo bench-data bench-tables bench-studies bench-search bench-trainers lock clean
 
 help: ## list these words
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -60,6 +60,9 @@ bench-studies: setup ## what splits and studies find on a year of flights, and h
 
 bench-search: setup ## what a search's best is worth, naively and corrected, and what a search costs beside Optuna by hand, as JSON
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/search.py all --results docs/results/bench-search.json
+
+bench-trainers: setup ## what training in parts costs on up to ten million rows of a table, as JSON
+	$(BIN)/python benchmarks/trainers.py
 
 lock: setup ## resolve the dependencies anew into requirements*.lock
 	@scripts/lock.sh

@@ -30,7 +30,7 @@ from .rollout import choose_rollback, deploy_bento, finish_rollout, run_canary, 
 from .runs import load_places, load_source, one_writer, run_key, run_logger, run_name, time_of_run
 from .searching import search_candidate
 from .suites import read_history
-from .training import profile_candidate, split_rows, train_candidate
+from .training import profile_candidate, split_rows, train_candidate, train_in_parts
 from .validation import load_suite, validate_data
 
 __all__ = [
@@ -87,6 +87,7 @@ __all__ = [
     "time_of_run",
     "trace_lineage",
     "train_candidate",
+    "train_in_parts",
     "undo_rollout",
     "validate_data",
     "watch_landing",

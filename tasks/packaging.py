@@ -79,7 +79,8 @@ def build_bento(spec: ModelSpec, package: Package, store: BentoStore) -> Bento:
         (folder / "golden.json").write_text(package.golden)
         (folder / "lineage.json").write_text(package.lineage.model_dump_json(indent=1))
         (folder / "spec.json").write_text(spec.model_dump_json(indent=1))
-        (folder / "requirements.txt").write_text("".join(f"{name}=={installed(name)}\n" for name in NEEDED))
+        needed = (*NEEDED, *(["lightgbm"] if any(name.startswith("lightgbm.") for name in package.trusted) else []))
+        (folder / "requirements.txt").write_text("".join(f"{name}=={installed(name)}\n" for name in needed))
         tag = store.build(folder, spec.name)
     return Bento(tag, spec.name, package.version)
 

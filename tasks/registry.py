@@ -180,6 +180,8 @@ def _log_model(candidate: FittedModel, reference: pd.DataFrame, trusted: list[st
 
     sample = reference[list(candidate.features)].head(100)
     said = candidate.predict(sample)
+    boosted = any(name.startswith("lightgbm.") for name in trusted)
+    needed = ("scikit-learn", "skops", "pandas", "numpy", *(["lightgbm"] if boosted else []))
     signature = infer_signature(sample, said.labels if said.probabilities is None else said.probabilities)
     info = mlflow.sklearn.log_model(
         candidate.pipeline,
@@ -187,7 +189,7 @@ def _log_model(candidate: FittedModel, reference: pd.DataFrame, trusted: list[st
         serialization_format="skops",
         skops_trusted_types=trusted,
         signature=signature,
-        pip_requirements=[f"{name}=={installed(name)}" for name in ("scikit-learn", "skops", "pandas", "numpy")],
+        pip_requirements=[f"{name}=={installed(name)}" for name in needed],
     )
     return str(info.model_uri)
 

@@ -55,6 +55,7 @@ def columns_by_role(
     """
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
+    from sklearn.model_selection import KFold, StratifiedKFold
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import StandardScaler, TargetEncoder
 
@@ -69,7 +70,8 @@ def columns_by_role(
     crowded = [name for name, found in kept.items() if encoded and len(found) > max_categories]
     shown = {name: found[:max_categories] for name, found in kept.items() if name not in crowded}
     fill = SimpleImputer(missing_values="", strategy="constant", fill_value=MISSING)
-    encode = TargetEncoder(random_state=spec.seed)
+    folds = KFold if spec.target.problem == "regression" else StratifiedKFold
+    encode = TargetEncoder(cv=folds(5, shuffle=True, random_state=spec.seed))
     parts = [
         ("numeric", Pipeline(numeric) if numeric else "passthrough", list(spec.features.numeric)),
         ("category", Pipeline([("fill", fill), ("encode", one_hot(shown))]), list(shown)),

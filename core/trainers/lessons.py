@@ -8,13 +8,14 @@ from prefect_mlops.core.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     import numpy as np
     import pandas as pd
 
     from prefect_mlops.core.spec import ModelSpec
 
-__all__ = ["InnerSplit", "Lesson", "inner_split", "row_weights"]
+__all__ = ["InnerSplit", "Lesson", "inner_split", "row_weights", "teaching_rows"]
 
 INNER = 2**64
 """The draw of inner splits: not that of hold-outs, of whose hashes training rows have only a part."""
@@ -78,6 +79,39 @@ def inner_split(spec: ModelSpec, rows: pd.DataFrame, target: np.ndarray, share: 
     if spec.target.problem != "regression":
         _refuse_lopsided(spec, target, newer, purpose)
     return InnerSplit(np.flatnonzero(~newer), np.flatnonzero(newer))
+
+
+def teaching_rows(spec: ModelSpec, part: pd.DataFrame, as_of: datetime, after: datetime | None) -> pd.DataFrame:
+    """Those rows of a part that the spec's split would train on, if it saw all parts at once.
+
+    Whether a row teaches depends on nothing but its key, group and time. What is left to the whole table, that keys do
+    not repeat and that no set is empty, is not looked at.
+
+    Args:
+        spec: Its split decides.
+        part: Some rows.
+        as_of: The end of the window, with a time zone.
+        after: The champion's own cut-off; None without a champion.
+
+    Raises:
+        DataError: A key, group or time is missing, or a time has no zone.
+    """
+    from datetime import timedelta
+
+    from prefect_mlops.core.splits import ByGroup, ByTime
+    from prefect_mlops.core.splits.checks import dated
+    from prefect_mlops.core.splits.keys import column_text, held_out, key_text
+
+    split, time, end = spec.split, spec.data.time, as_of
+    if isinstance(split, ByTime) and (after is not None or split.embargo_days > 0):
+        embargo = timedelta(days=split.embargo_days)
+        end = as_of - timedelta(days=split.judge_days)
+        end = (end if after is None else max(end, after + embargo)) - embargo
+    seen = part if time is None or part.empty else part[(dated(part, time) <= end).to_numpy(dtype=bool)]
+    if isinstance(split, ByGroup):
+        return seen[~held_out(column_text(seen, split.group, "split.group"), split.judge_share)]
+    share = split.reference_share if isinstance(split, ByTime) else split.judge_share
+    return seen[~held_out(key_text(seen, spec.data.key), share)]
 
 
 def row_weights(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
@@ -86,13 +86,13 @@ class PartialTrainer(Frozen):
         if not hasattr(estimator, "partial_fit"):
             raise TrainingError(self.estimator, "it cannot learn in parts (no partial_fit with these parameters)")
         seen = _FirstPass(spec)
-        for part in parts():
+        for part in _filled(parts):
             seen.look(part)
         columns, classes = seen.columns(self.min_frequency, self.max_categories), seen.classes()
         given = {} if classes is None else {"classes": classes}
         first: pd.DataFrame | None = None
         for _ in range(self.passes):
-            for part in parts():
+            for part in _filled(parts):
                 first = part.head(CHECKED_ROWS) if first is None else first
                 self._teach(spec, estimator, columns, part, given, classes)
                 given = {}
@@ -119,6 +119,11 @@ class PartialTrainer(Frozen):
             estimator.partial_fit(columns.transform(frame), target, **given, **weighed)
         except Exception as error:
             raise TrainingError(self.estimator, in_words(error)) from error
+
+
+def _filled(parts: Callable[[], Iterable[pd.DataFrame]]) -> Iterator[pd.DataFrame]:
+    """Parts with rows in them."""
+    return (part for part in parts() if len(part))
 
 
 class _FirstPass:

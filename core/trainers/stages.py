@@ -60,8 +60,10 @@ def stages_wanted(
     """
     import numpy as np
 
-    name = STAGED[_family(path, estimator)]
-    staged = with_stages(path, estimator, int(estimator.get_params()[name]))
+    family = _family(path, estimator)
+    staged = with_stages(path, estimator, int(estimator.get_params()[STAGED[family]]))
+    if family == LIGHT:
+        return int(np.argmin(_losses_of_lightgbm(staged, taught, judged))) + 1
     losses = [_loss(staged, said, judged[1]) for said in _answers(staged, taught, judged[0])]
     return int(np.argmin(losses)) + 1
 
@@ -101,15 +103,27 @@ def _answers(
     if type(staged).__module__.startswith(BOOSTED):
         staged.fit(features, target, sample_weight=weights)
         yield from getattr(staged, f"staged_{telling}")(columns)
-    elif type(staged).__module__.startswith(LIGHT):
-        staged.fit(features, target, sample_weight=weights)
-        for stages in range(1, staged.n_estimators + 1):
-            yield getattr(staged, telling)(columns, num_iteration=stages)
     else:
         classes = {"classes": np.unique(target)} if telling == "predict_proba" else {}
         for _ in range(staged.max_iter):  # one pass over the rows is one stage
             staged.partial_fit(features, target, sample_weight=weights, **classes)
             yield getattr(staged, telling)(columns)
+
+
+def _losses_of_lightgbm(
+    staged: Any, taught: tuple[np.ndarray, np.ndarray, np.ndarray | None], judged: tuple[np.ndarray, np.ndarray]
+) -> list[float]:
+    """It counts its losses itself while it learns; asked afterwards it would go through all earlier trees each time."""
+    import numpy as np
+
+    features, target, weights = taught
+    if hasattr(staged, "predict_proba"):
+        metric = "binary_logloss" if len(np.unique(target)) == 2 else "multi_logloss"
+    else:
+        metric = "l2" if _quantile(staged) is None else "quantile"
+    staged.fit(features, target, sample_weight=weights, eval_X=judged[0], eval_y=judged[1], eval_metric=metric)
+    losses: list[float] = staged.evals_result_["valid_0"][metric]
+    return losses
 
 
 def _loss(estimator: Any, said: np.ndarray, truth: np.ndarray) -> float:

@@ -69,6 +69,7 @@ class Prediction(BaseModel):
     prediction: Scalar
     score: float | None = None
     probabilities: dict[str, float] | None = None
+    quantiles: dict[str, float] | None = None
 
 
 class Answer(BaseModel):
@@ -133,6 +134,9 @@ class Service:
         import skops.io
 
         self._pipeline = skops.io.load(HERE / "model.skops", trusted=CONTRACT["trusted"])
+        last = self._pipeline.steps[-1][1] if hasattr(self._pipeline, "steps") else self._pipeline
+        # Where the costs of errors chose it, the threshold is the model's own.
+        self._threshold = last.threshold if type(last).__name__ == "FixedThresholdClassifier" else None
         folder = os.environ.get("MLOPS_SPOOL")
         self._slot = os.environ.get("MLOPS_SLOT", "a")
         self._spool = Spool(folder, self._slot) if folder else None
@@ -164,12 +168,17 @@ class Service:
                 for name, values in columns.items()
             }
         )
+        if hasattr(self._pipeline, "steps") and self._pipeline.steps[-1][0] == "quantiles":
+            return self._between(frame)
         if CONTRACT["problem"] == "regression":
             values = self._pipeline.predict(frame).tolist()
             return [Prediction(id=uuid.uuid4().hex, prediction=value, score=value) for value in values]
         classes, positive = CONTRACT["classes"], CONTRACT["positive"]
         told = self._pipeline.predict_proba(frame)
         scored = classes.index(positive) if CONTRACT["problem"] == "binary" else None
+        said = told.argmax(axis=1)
+        if scored is not None and self._threshold is not None:
+            said = [scored if share >= self._threshold else 1 - scored for share in told[:, scored]]
         return [
             Prediction(
                 id=uuid.uuid4().hex,
@@ -177,7 +186,27 @@ class Service:
                 score=None if scored is None else shares[scored],
                 probabilities=dict(zip(map(str, classes), shares, strict=True)),
             )
-            for best, shares in zip(told.argmax(axis=1), told.tolist(), strict=True)
+            for best, shares in zip(said, told.tolist(), strict=True)
+        ]
+
+    def _between(self, frame: Any) -> list[Prediction]:
+        """A median with its quantiles; where these cross it, they end at it."""
+        import numpy as np
+
+        last = self._pipeline.steps[-1][1]
+        levels = [name for name, _ in last.estimators]
+        middle = levels.index("0.5")
+        told = last.transform(self._pipeline[:-1].transform(frame))
+        told[:, : middle + 1] = np.minimum.accumulate(told[:, middle::-1], axis=1)[:, ::-1]
+        told[:, middle:] = np.maximum.accumulate(told[:, middle:], axis=1)
+        return [
+            Prediction(
+                id=uuid.uuid4().hex,
+                prediction=row[middle],
+                score=row[middle],
+                quantiles=dict(zip(levels, row, strict=True)),
+            )
+            for row in told.tolist()
         ]
 
     def _line(self, row: dict[str, Any], said: Prediction, latency_ms: float) -> dict[str, Any]:
