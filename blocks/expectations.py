@@ -6,19 +6,17 @@ import re
 from pathlib import Path
 
 from prefect.blocks.core import Block
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from prefect_mlops.blocks.about import DOCUMENTATION, LOGO
 from prefect_mlops.blocks.settings import place
-from prefect_mlops.core.errors import DataError, NotFound, SpecError, SpecProblem
+from prefect_mlops.core.errors import DataError, NotFound
 from prefect_mlops.core.spec import Suite
 
 __all__ = ["SuiteStore"]
 
 ENDINGS = (".yaml", ".yml", ".json")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-KEPT = ("type", "kwargs", "meta", "severity")
-"""GX writes more than that, such as an id of its own."""
 
 
 class SuiteStore(Block):
@@ -52,31 +50,24 @@ class SuiteStore(Block):
             NotFound: There is none of that name.
             SpecError: The file is not a suite.
         """
-        import yaml
+        from prefect_mlops.core.suites.written import suite_from
 
         folder = self._folder()
         path = next((file for ending in ENDINGS if (file := folder / f"{_checked(name)}{ending}").is_file()), None)
         if path is None:
             known = ", ".join(self.names()) or "none"
             raise NotFound("suite", name, f"Put {name}.yaml into {folder}; it holds {known}")
-        try:
-            found = yaml.safe_load(path.read_text())
-            kept = [{key: each[key] for key in KEPT if key in each} for each in found["expectations"]]
-            return Suite.model_validate({"expectations": kept})
-        except (yaml.YAMLError, KeyError, TypeError, ValidationError) as error:
-            said = " ".join(str(error).split())[:300]
-            raise SpecError(str(path), (SpecProblem("expectations", f"it is not a suite ({said})."),)) from error
+        return suite_from(path)
 
     def put(self, name: str, suite: Suite) -> Path:
         """Write a suite as YAML, over an older one of that name; it appears whole or not at all."""
-        import yaml
+        from prefect_mlops.core.suites.proposed import write_suite
 
         folder = self._folder()
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{_checked(name)}.yaml"
-        content = {"name": name, "expectations": [each.model_dump(mode="json") for each in suite.expectations]}
         partial = path.with_suffix(".part")
-        partial.write_text(yaml.safe_dump(content, sort_keys=False))
+        partial.write_text(write_suite(suite), encoding="utf-8")
         return partial.replace(path)
 
     def _folder(self) -> Path:

@@ -138,7 +138,9 @@ class Expectation(Frozen):
 class Suite(Frozen):
     """What rows must look like to be accepted."""
 
-    stored: Annotated[str | None, Field(description="A suite of the suite store, instead of expectations.")] = None
+    stored: Annotated[
+        str | None, Field(description="A suite of the suite store, or `package.module:suite`, instead of expectations.")
+    ] = None
     expectations: tuple[Expectation, ...] = ()
     data_docs: Annotated[bool, Field(description="Keep Great Expectations' own page of every validation too.")] = False
 

@@ -38,10 +38,12 @@ def _parts(spec: ModelSpec) -> list[str]:
     """Classes that cannot be used, metrics that the problem does not have, and searches for unknown parameters."""
     from prefect_mlops.core.evaluation import metrics_of
     from prefect_mlops.core.search.parameters import refuse_unknown
+    from prefect_mlops.core.suites.written import suite_from
 
     found = []
     parts = (spec.resolved_trainer, spec.resolved_gates, spec.resolved_monitors)
-    for resolve in (*parts, lambda: metrics_of(spec), lambda: refuse_unknown(spec)):
+    in_python = spec.suite.stored if ":" in (spec.suite.stored or "") else spec.suite  # the rest lies on the server
+    for resolve in (*parts, lambda: suite_from(in_python), lambda: metrics_of(spec), lambda: refuse_unknown(spec)):
         try:
             resolve()
         except MlopsError as error:

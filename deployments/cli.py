@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import httpx
 import typer
@@ -15,6 +15,8 @@ from prefect_mlops.core.errors import DataError, MlopsError
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The life of models on Prefect, from specs in git.")
+suite = typer.Typer(no_args_is_help=True, help="Suites: proposed from clean rows, and compared.")
+app.add_typer(suite, name="suite")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 Project = Annotated[Path, typer.Option(help="Folder that holds specs/ and prefect.yaml.")]
@@ -152,6 +154,39 @@ def release(
     from prefect_mlops.deployments.quarantine import release_file
 
     typer.echo(release_file(project, model, file, _moment(as_of), environment))
+
+
+@suite.command()
+@told_plainly
+def propose(
+    files: Annotated[list[Path], typer.Argument(help="Clean rows, oldest first; each file is a batch.")],
+    output: Annotated[Path, typer.Option(help="The suite to write, as YAML.")],
+    spec: Annotated[Path | None, typer.Option(help="A spec: its key, time and personal columns.")] = None,
+    time: Annotated[str, typer.Option(help="Column that cuts the rows into batches.")] = "",
+    every: Annotated[Literal["day", "week", "month"], typer.Option(help="How long a batch is.")] = "day",
+    key: Annotated[list[str] | None, typer.Option(help="Column that names a row; again for each.")] = None,
+    personal: Annotated[list[str] | None, typer.Option(help="Column of which no value is written.")] = None,
+    false_alarm_rate: Annotated[float, typer.Option(help="Share of clean next batches that may fail.")] = 0.01,
+) -> None:
+    """Propose a suite from clean rows, to be reviewed."""
+    from prefect_mlops.deployments.suites import propose_from_files
+
+    found = propose_from_files(files, output, spec, time, every, key or (), personal or (), false_alarm_rate)
+    for line in found.about:
+        typer.echo(line)
+    typer.echo(f"wrote {len(found.suite.expectations)} expectations to {output}")
+
+
+@suite.command()
+@told_plainly
+def diff(old: str, new: str) -> None:
+    """Say what changed between two suites: files, specs, or import paths."""
+    from prefect_mlops.deployments.suites import compare
+
+    found = compare(old, new)
+    typer.echo(found.summary)
+    for change in found.changes:
+        typer.echo(f"- {change}")
 
 
 @app.command()

@@ -27,12 +27,20 @@ __all__ = ["FailingRows", "find_failing_rows", "load_suite", "render_data_docs",
 
 @task
 def load_suite(suites: SuiteStore, spec: ModelSpec) -> Suite:
-    """The suite that a spec asks for: its own expectations, or one of the suite store by name.
+    """The suite that a spec asks for: its own expectations, one of the suite store by name, or one by import path.
 
     Raises:
         NotFound: The store has no suite of that name.
+        PartError: The import path leads nowhere.
+        SpecError: What is there is no suite.
     """
-    return suites.get(spec.suite.stored) if spec.suite.stored else spec.suite
+    from prefect_mlops.core.suites.written import suite_from
+
+    stored = spec.suite.stored
+    if not stored:
+        return spec.suite
+    found = suite_from(stored) if ":" in stored else suites.get(stored)
+    return found.model_copy(update={"data_docs": spec.suite.data_docs or found.data_docs})
 
 
 @task

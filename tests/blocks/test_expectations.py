@@ -63,7 +63,7 @@ def test_a_file_that_is_no_suite_is_refused(store: SuiteStore, tmp_path: Path, t
     (tmp_path / "suites").mkdir()
     (tmp_path / "suites" / "bad.yaml").write_text(text)
 
-    with pytest.raises(SpecError, match="not a suite"):
+    with pytest.raises(SpecError, match="not a valid suite"):
         store.get("bad")
 
 
