@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PREFECT_API_URL PREFECT_API_KEY PREFECT_PROFILE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint format types fast test test-slow bench-demo bench-data bench-tables bench-studies bench-search bench-trainers lock clean
+.PHONY: help setup demo lint format types fast test test-slow bench-demo bench-data bench-tables bench-studies bench-search bench-trainers schema lock clean
 
 help: ## list these words
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -63,6 +63,9 @@ bench-search: setup ## what a search's best is worth, naively and corrected, and
 
 bench-trainers: setup ## what training in parts costs on up to ten million rows of a table, as JSON
 	$(BIN)/python benchmarks/trainers.py
+
+schema: setup ## write the JSON schema of specs, which flows and editors read
+	@$(BIN)/python -m prefect_mlops.core.specparameter
 
 lock: setup ## resolve the dependencies anew into requirements*.lock
 	@scripts/lock.sh

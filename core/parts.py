@@ -2,27 +2,15 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
+from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Frozen", "kind_of", "without_references"]
+__all__ = ["Frozen", "kind_of"]
 
 
 class Frozen(BaseModel):
     """A record that cannot be changed and refuses keys it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-
-def without_references(node: Any, handler: GetJsonSchemaHandler) -> Any:
-    """A JSON schema in which every part stands where it is referred to."""
-    if isinstance(node, list):
-        return [without_references(each, handler) for each in node]
-    if not isinstance(node, dict):
-        return node
-    if "$ref" in node:
-        beside = {key: value for key, value in node.items() if key != "$ref"}
-        node = {**handler.resolve_ref_schema({"$ref": node["$ref"]}), **beside}
-    return {key: without_references(value, handler) for key, value in node.items() if key != "discriminator"}
 
 
 def kind_of(part: Any) -> str | None:

@@ -8,8 +8,7 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Discriminator, Field, GetJsonSchemaHandler, Tag, field_validator, model_validator
-from pydantic_core import CoreSchema
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from prefect_mlops.core.gates import (
     AtLeast,
@@ -21,7 +20,7 @@ from prefect_mlops.core.gates import (
 )
 from prefect_mlops.core.monitors import DriftMonitor, Monitor, PerformanceMonitor
 from prefect_mlops.core.names import ModelName
-from prefect_mlops.core.parts import Frozen, kind_of, without_references
+from prefect_mlops.core.parts import Frozen, kind_of
 from prefect_mlops.core.plugins import CustomPart, resolve_part
 from prefect_mlops.core.rollout import RolloutPlan
 from prefect_mlops.core.search.space import Search
@@ -159,9 +158,6 @@ class Retraining(Frozen):
     cool_down_seconds: Annotated[int, Field(ge=1, description="One reaction to many announcements within it.")] = 3600
 
 
-_SCHEMAS: dict[type, dict[str, Any]] = {}
-
-
 class ModelSpec(Frozen):
     """What one model must be. Its hash is part of every version's lineage."""
 
@@ -180,13 +176,6 @@ class ModelSpec(Frozen):
     monitors: tuple[MonitorPart, ...] = ()
     retraining: Retraining = Retraining()
     seed: Annotated[int, Field(ge=0, description="Every chance in training comes from it.")] = 0
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """Kept after the first time: Prefect asks twice for each flow that has a spec, whenever one is imported."""
-        if cls not in _SCHEMAS:
-            _SCHEMAS[cls] = without_references(handler(core), handler)
-        return _SCHEMAS[cls]
 
     @model_validator(mode="after")
     def _columns_fit(self) -> Self:

@@ -7,7 +7,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from prefect_mlops.core.intake import end_of
-from prefect_mlops.core.spec import ModelSpec
+from prefect_mlops.core.specparameter import SpecParameter
 from prefect_mlops.tasks import (
     announce_intake,
     find_waiting,
@@ -26,7 +26,7 @@ __all__ = ["ingest"]
 
 @flow(name="mlops-ingest", retries=1, retry_delay_seconds=5, timeout_seconds=3600)
 def ingest(
-    spec: ModelSpec, batch: str = "", environment: str = "default", as_of: datetime | None = None, source: str = ""
+    spec: SpecParameter, batch: str = "", environment: str = "default", as_of: datetime | None = None, source: str = ""
 ) -> State:
     """Validate what has landed, and accept or quarantine it.
 

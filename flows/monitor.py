@@ -8,7 +8,7 @@ from prefect.states import Completed
 
 from prefect_mlops.core.events import Event
 from prefect_mlops.core.monitors import worst_state
-from prefect_mlops.core.spec import ModelSpec
+from prefect_mlops.core.specparameter import SpecParameter
 from prefect_mlops.tasks import (
     announce,
     collect_predictions,
@@ -30,7 +30,7 @@ STATES = {"degraded": Event.MODEL_DEGRADED, "drifted": Event.DATA_DRIFTED}
 
 @flow(name="mlops-monitor", retries=1, retry_delay_seconds=10, timeout_seconds=3600)
 def monitor(
-    spec: ModelSpec,
+    spec: SpecParameter,
     environment: str = "default",
     as_of: datetime | None = None,
     data_version: int = -1,

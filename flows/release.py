@@ -7,7 +7,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from prefect_mlops.core.events import Event
-from prefect_mlops.core.spec import ModelSpec
+from prefect_mlops.core.specparameter import SpecParameter
 from prefect_mlops.tasks import (
     announce,
     build_bento,
@@ -35,7 +35,7 @@ ENDS = {"roll back": "RolledBack", "undecided": "Undecided"}
 
 
 @flow(name="mlops-release", timeout_seconds=4 * 3600)
-def release(spec: ModelSpec, version: int, environment: str = "default", as_of: datetime | None = None) -> State:
+def release(spec: SpecParameter, version: int, environment: str = "default", as_of: datetime | None = None) -> State:
     """Bring an accepted version into service, step by step, and undo it when a step goes wrong.
 
     Args:

@@ -6,7 +6,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from prefect_mlops.core.spec import ModelSpec
+from prefect_mlops.core.specparameter import SpecParameter
 from prefect_mlops.flows.train import train
 from prefect_mlops.tasks import check_due, load_labelled_rows, load_places, pin_versions, read_champion, time_of_run
 
@@ -15,7 +15,7 @@ __all__ = ["retrain"]
 
 @flow(name="mlops-retrain", timeout_seconds=4 * 3600)
 def retrain(
-    spec: ModelSpec,
+    spec: SpecParameter,
     environment: str = "default",
     as_of: datetime | None = None,
     data_version: int = -1,

@@ -7,7 +7,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from prefect_mlops.core.events import Event
-from prefect_mlops.core.spec import ModelSpec
+from prefect_mlops.core.specparameter import SpecParameter
 from prefect_mlops.tasks import (
     announce,
     build_bento,
@@ -28,7 +28,7 @@ __all__ = ["rollback"]
 
 @flow(name="mlops-rollback", timeout_seconds=3600)
 def rollback(
-    spec: ModelSpec,
+    spec: SpecParameter,
     version: int = 0,
     reason: str = "asked for by hand",
     environment: str = "default",

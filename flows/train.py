@@ -7,7 +7,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from prefect_mlops.core.events import Event
-from prefect_mlops.core.spec import ModelSpec
+from prefect_mlops.core.specparameter import SpecParameter
 from prefect_mlops.tasks import (
     announce,
     evaluate_candidate,
@@ -43,7 +43,7 @@ OUTCOMES = {
 
 @flow(name="mlops-train", timeout_seconds=4 * 3600)
 def train(
-    spec: ModelSpec,
+    spec: SpecParameter,
     environment: str = "default",
     as_of: datetime | None = None,
     data_version: int = -1,

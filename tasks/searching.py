@@ -11,7 +11,7 @@ from prefect import task
 from pydantic import SecretStr
 
 from prefect_mlops.core.errors import TrainingError
-from prefect_mlops.core.search import Estimate, SearchResult, TrialRow
+from prefect_mlops.core.search.results import Estimate, SearchResult, TrialRow
 from prefect_mlops.core.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import optuna
     import pandas as pd
 
-    from prefect_mlops.core.search import Search
     from prefect_mlops.core.search.scoring import Judge
+    from prefect_mlops.core.search.space import Search
 
 __all__ = ["search_candidate"]
 

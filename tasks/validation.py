@@ -8,7 +8,6 @@ from prefect import task
 
 from prefect_mlops.core.spec import Suite
 from prefect_mlops.core.validation import ValidationReport
-from prefect_mlops.tasks.expectations import FailingRows, compile_suite, failing_rows, judge, read_result
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,10 +18,11 @@ if TYPE_CHECKING:
 
     from prefect_mlops.blocks import SuiteStore
     from prefect_mlops.core.spec import ModelSpec
+    from prefect_mlops.tasks.expectations import FailingRows
 
     Rows: TypeAlias = pd.DataFrame | pl.DataFrame | pl.LazyFrame | pa.Table | Path | str
 
-__all__ = ["FailingRows", "find_failing_rows", "load_suite", "render_data_docs", "validate_data"]
+__all__ = ["find_failing_rows", "load_suite", "render_data_docs", "validate_data"]
 
 
 @task
@@ -66,6 +66,7 @@ def validate_data(rows: Rows, suite: Suite, personal: tuple[str, ...] = ()) -> V
         SpecError: GX does not know an expectation, or refuses its arguments.
     """
     from prefect_mlops.core.counting import open_table
+    from prefect_mlops.tasks.expectations import compile_suite, judge, read_result
 
     compiled = compile_suite(suite)
     judged = judge(open_table(rows), compiled, personal)
@@ -87,6 +88,7 @@ def find_failing_rows(rows: Rows, suite: Suite, report: ValidationReport) -> tup
         GX's own unexpected index list: nulls are not unexpected, and of rows that are not unique every copy is.
     """
     from prefect_mlops.core.counting import open_table
+    from prefect_mlops.tasks.expectations import failing_rows
 
     return failing_rows(open_table(rows), suite, report)
 
@@ -105,6 +107,7 @@ def render_data_docs(rows: Rows, suite: Suite, personal: tuple[str, ...] = ()) -
         SpecError: GX does not know an expectation, or refuses its arguments.
     """
     from prefect_mlops.core.counting import open_table
+    from prefect_mlops.tasks.expectations import compile_suite, judge
     from prefect_mlops.tasks.expectations.docs import render_page
 
     return render_page(judge(open_table(rows), compile_suite(suite), personal), suite, personal)

@@ -10,6 +10,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from hypothesis import settings
+
+# The same examples in every run, so that a red run is about the change; HYPOTHESIS_PROFILE=search looks for others.
+settings.register_profile("steady", derandomize=True)
+settings.register_profile("search", derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 # Before anything imports Prefect, MLflow or BentoML: they read these when they are imported.
 _numbers = itertools.count()

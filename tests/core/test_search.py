@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefect_mlops.core.errors import PartError, SpecError, TrainingError
-from prefect_mlops.core.search import Dimension, Search
 from prefect_mlops.core.search.choosing import choose
 from prefect_mlops.core.search.parameters import refuse_unknown, with_parameters
 from prefect_mlops.core.search.scoring import Judge, folds_of
+from prefect_mlops.core.search.space import Dimension, Search
 from prefect_mlops.core.search.suggesting import read_parameters, suggest
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.core.specfile import load_spec, parse_spec

@@ -17,7 +17,7 @@ import pytest
 from pydantic import SecretStr
 
 from prefect_mlops.core.errors import SpecError, TrainingError
-from prefect_mlops.core.search import SearchResult
+from prefect_mlops.core.search.results import SearchResult
 from prefect_mlops.core.search.suggesting import suggest
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.tasks.searching import search_candidate

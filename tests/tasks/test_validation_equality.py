@@ -3,6 +3,7 @@
 import warnings
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,9 +15,8 @@ from prefect_mlops.core.counting import open_table
 from prefect_mlops.core.errors import SpecError
 from prefect_mlops.core.spec import Suite
 from prefect_mlops.tasks.expectations import compile_suite, judge
-from prefect_mlops.tasks.expectations.plain import ask_plainly
 from prefect_mlops.tasks.expectations.reading import raised
-from tests.tasks.validation_cases import expectations, frames
+from tests.tasks.validation_cases import asked_plainly, expectations, frames
 
 EXAMPLES = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -25,7 +25,12 @@ def told(result: Any) -> dict[str, Any]:
     """All that GX says but where in the frame it looked, in a form in which NaN equals NaN."""
     error = raised(result)
     details = {} if error else {key: value for key, value in (result.result or {}).items() if "index" not in key}
-    return {"success": bool(result.success), "error": error, **{key: repr(value) for key, value in details.items()}}
+    return {"success": bool(result.success), "error": error, **{key: _text(value) for key, value in details.items()}}
+
+
+def _text(value: Any) -> str:
+    """A number is the same number in NumPy's type and in Python's."""
+    return repr(value.item() if isinstance(value, np.generic) else value)
 
 
 def answers(rows: Any, suite: Suite) -> list[dict[str, Any]]:
@@ -37,7 +42,10 @@ def answers(rows: Any, suite: Suite) -> list[dict[str, Any]]:
 def plain_answers(rows: pd.DataFrame, suite: Suite) -> list[dict[str, Any]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = ask_plainly(rows, list(enumerate(suite.expectations)))
+        try:
+            found = asked_plainly(rows, list(enumerate(suite.expectations)))
+        except (TypeError, ValueError):
+            assume(False)  # plain GX takes no fingerprint of tuples beside numbers, and so no batch
     return [told(found[position]) for position in range(len(suite.expectations))]
 
 

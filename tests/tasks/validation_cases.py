@@ -1,5 +1,6 @@
 """Frames and suites for holding `validate_data` against plain Great Expectations: every type, every trap."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +9,9 @@ import pandas as pd
 from hypothesis import strategies as st
 
 from prefect_mlops.core.spec import Expectation
+from prefect_mlops.tasks.expectations.compiled import POSITION, RESULT_FORMAT, domain_object
+from prefect_mlops.tasks.expectations.plain import unanswered
+from prefect_mlops.tasks.expectations.quiet import quiet_context
 
 TEXTS = ["", "ab", "ab\n", "AB-12", "é", "naïve 7", "٣", "🙂", "a.b", "7", " x ", "\x1c", "ab\nab", "Straße"]
 NUMBERS = [0, 1, -1, 2, 3, 7, 100, 2**53, 2**53 + 1, -(2**53) - 3]
@@ -170,3 +174,22 @@ def expectations(draw: st.DrawFn, names: list[str]) -> Expectation:
     conditioned = {"row_condition": 'a == "ab"', "condition_parser": "pandas"}
     kwargs = {**kinds[kind], **(conditioned if "column" in kinds[kind] and draw(st.integers(0, 15)) == 0 else {})}
     return Expectation(type=f"expect_{kind}", kwargs=kwargs)
+
+
+def asked_plainly(rows: pd.DataFrame, expectations: Sequence[tuple[int, Expectation]]) -> dict[int, Any]:
+    """What Great Expectations itself answers through its public words; what raises is a result with an exception."""
+    import great_expectations as gx
+
+    asset = quiet_context().data_sources.add_pandas("rows").add_dataframe_asset("batch")
+    batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": rows})
+    suite = gx.ExpectationSuite(name="suite", expectations=[domain_object(*each) for each in expectations])
+    try:
+        answer = batch.validate(suite, result_format=dict(RESULT_FORMAT))
+    except Exception as error:  # before its metrics are computed GX lets through what an expectation raises
+        if len(expectations) == 1:
+            ((position, expectation),) = expectations
+            said = " ".join(str(error).split()) or type(error).__name__
+            return {position: unanswered(position, expectation, said)}
+        found = [asked_plainly(rows, [each]) for each in expectations]
+        return {position: result for each in found for position, result in each.items()}
+    return {result.expectation_config.meta[POSITION]: result for result in answer.results}
