@@ -60,8 +60,11 @@ def read_rows(content: bytes, batch: str) -> pd.DataFrame:
     except DataError:
         raise
     except Exception as error:  # every reader has its own zoo of errors; all mean the same to us
-        said = " ".join(str(error).split())[:200]
-        raise DataError(f"Batch {batch!r} cannot be read ({said})", AGAIN) from error
+        if ending == ".parquet":
+            said = " ".join(str(error).split())[:200]
+            raise DataError(f"Batch {batch!r} cannot be read ({said})", AGAIN) from error
+        # What a reader of text says may quote what is personal, and so may its traceback.
+        raise DataError(f"Batch {batch!r} cannot be read ({type(error).__name__})", AGAIN) from None
     if rows.empty:
         raise DataError(f"Batch {batch!r} has no rows", "Send it again with its rows, or leave it out")
     return rows

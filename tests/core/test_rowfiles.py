@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import traceback
 
 import pandas as pd
 import pytest
@@ -102,3 +103,21 @@ def test_a_json_file_that_is_cut_anywhere_never_reads_as_more_or_other_rows(reco
             continue
         whole = content[:end].count(b"\n") + (content[end - 1 : end] == b"}")
         assert len(rows) == whole
+
+
+@pytest.mark.parametrize(
+    ("text", "batch"),
+    [
+        ('id,s\n1,"ada-lovelace\n', "a.csv"),
+        ("id,s\n1,ada-lovelace,3\n", "a.csv"),
+        ('{"a": "ada-lovelace\n', "a.jsonl"),
+        ('{"a": ada-lovelace}\n', "a.jsonl"),
+        ('[1,"ada-lovelace"]\n', "a.jsonl"),
+        ('{"ada-lovelace": 1e999}\n', "a.jsonl"),
+    ],
+)
+def test_no_value_of_a_file_that_cannot_be_read_stands_in_the_error_or_its_traceback(text: str, batch: str) -> None:
+    with pytest.raises(DataError) as caught:
+        read_rows(text.encode(), batch)
+
+    assert "ada-lovelace" not in "".join(traceback.format_exception(caught.value))
