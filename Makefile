@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PREFECT_API_URL PREFECT_API_KEY PREFECT_PROFILE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint format types fast test test-slow bench-demo bench-data bench-tables bench-studies bench-search bench-trainers schema lock clean
+.PHONY: help setup demo lint format types fast test test-slow bench-demo bench-data bench-suites bench-tables bench-studies bench-search bench-trainers schema lock clean
 
 help: ## list these words
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -51,6 +51,9 @@ bench-demo: setup ## the whole year with its table of seconds, as JSON under doc
 
 bench-data: setup ## what 20 checks cost beside plain Great Expectations, Polars and pandera, as JSON under docs/results/
 	$(BIN)/python benchmarks/validation.py all --results docs/results/bench-data.json
+
+bench-suites: setup ## how often a proposed suite fails on clean flights, and which faults it catches, as JSON
+	$(BIN)/python benchmarks/suites.py --results docs/results/bench-suites.json
 
 bench-tables: setup ## what digests, appends and time travel cost while a table grows, as JSON under docs/results/
 	$(BIN)/python benchmarks/tables.py --results docs/results/bench-tables.json

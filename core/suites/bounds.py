@@ -12,6 +12,8 @@ from scipy import stats
 __all__ = ["Bounds", "Scale", "next_value"]
 
 Scale = Literal["plain", "root", "log", "share"]
+STEADY = 60
+"""Values after which the range of a history grows seldom: the next one lies beyond it once in `n / 2` times."""
 
 
 class Bounds(NamedTuple):
@@ -26,7 +28,8 @@ def next_value(history: np.ndarray, miss: float, scale: Scale = "plain") -> Boun
 
     They are the hull of three answers, because batches wobble, drift and now and then are extreme: the prediction
     interval of a normal sample, `mean ± t s √(1 + 1/n)`; a step from the newest value, `last ± t d` with `d` the
-    root mean square of past steps, for series that wander; and the range of the history, once more on either side.
+    root mean square of past steps, for series that wander; and the range of the history with a part of it on either
+    side: all of it up to `STEADY` values, then less, `STEADY / n` of it, as a long history leaves less to be seen.
 
     Args:
         history: At least two finite values.
@@ -50,7 +53,7 @@ def next_value(history: np.ndarray, miss: float, scale: Scale = "plain") -> Boun
     reach = float(stats.t.isf(miss, len(values) - 1))
     spread = reach * float(values.std(ddof=1)) * np.sqrt(1 + 1 / len(values))
     step = reach * float(np.sqrt((np.diff(values) ** 2).mean()))
-    span = float(np.ptp(values))
+    span = float(np.ptp(values)) * min(1.0, STEADY / len(values))
     low = min(values.mean() - spread, values[-1] - step, values.min() - span)
     high = max(values.mean() + spread, values[-1] + step, values.max() + span)
     return Bounds(back(float(low)), back(float(high)))

@@ -15,8 +15,8 @@ from prefect_mlops.core.validation import Action
 
 __all__ = ["Draft", "Plan", "plan_column"]
 
-FEW_VALUES = 50
-"""Numbers with at most so many different values in all are also held to those values."""
+FEW_VALUES = 200
+"""Numbers with at most so many different values in all, as instruments give them, are also held to those values."""
 MOST_NEW = 0.5
 SPARE_NEW = 0.01
 ROWS_OF_A_SURE_VALUE = 10
