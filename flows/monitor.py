@@ -12,6 +12,7 @@ from prefect_mlops.core.specparameter import SpecParameter
 from prefect_mlops.tasks import (
     announce,
     collect_predictions,
+    describe_recent,
     judge_health,
     load_places,
     load_recent_rows,
@@ -64,9 +65,9 @@ def monitor(
     reason = " ".join(finding.reason for finding in findings)
     looked = {"seen": seen, "state": state, "collected": collected}
     record_stage(places.ledger, spec, "monitor.looked", str(champion.version), moment, looked)
-    for finding in findings:
-        if finding.state in STATES:
-            subject = str(champion.version)
-            event = STATES[finding.state]
-            announce(event, spec, subject, moment, version=champion.version, reason=finding.reason, **known)
+    told = [finding for finding in findings if finding.state in STATES]
+    data = describe_recent(spec, recent, versions) if told and len(recent) else None
+    for finding in told:
+        event, version = STATES[finding.state], champion.version
+        announce(event, spec, str(version), moment, version=version, reason=finding.reason, data=data, **known)
     return Completed(name=state.capitalize(), message=reason)

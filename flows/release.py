@@ -44,18 +44,20 @@ def release(spec: SpecParameter, version: int, environment: str = "default", as_
         environment: Name of the block documents to use.
         as_of: The time that the release belongs to; the run's scheduled time by default.
     """
-    moment = time_of_run(as_of)
+    moment, subject = time_of_run(as_of), str(version)
     places = load_places(environment)
     with one_writer(spec.name):
         champion = read_champion(places.tracking, spec)
         if champion and champion.version >= version:
             return Completed(name="Outdated", message=f"Version {champion.version} is champion already.")
-        bento = build_bento(spec, fetch_package(places.tracking, spec, version), places.bentos)
-        record_stage(places.ledger, spec, "bento.built", str(version), moment, {"bento": bento.tag})
+        package = fetch_package(places.tracking, spec, version)
+        learned = package.lineage.data
+        bento = build_bento(spec, package, places.bentos)
+        record_stage(places.ledger, spec, "bento.built", subject, moment, {"bento": bento.tag})
         staged = stage_bento(bento, places.bentos)
-        record_stage(places.ledger, spec, "bento.staged", str(version), moment, {"report": staged})
+        record_stage(places.ledger, spec, "bento.staged", subject, moment, {"report": staged})
         if not staged.fit:
-            announce(Event.CANARY_FAILED, spec, str(version), moment, version=version, reason=staged.reason)
+            announce(Event.CANARY_FAILED, spec, subject, moment, version=version, reason=staged.reason, data=learned)
             publish_rollout(spec, version, (staged.reason,), {"bento": bento.tag})
             return Completed(name="Rejected", message=staged.reason)
 
@@ -65,19 +67,19 @@ def release(spec: SpecParameter, version: int, environment: str = "default", as_
             step = run_canary(spec, places.target, placed, share)
             steps = (*steps, f"{share}%: {step.reason}")
             looked = {"step": step, "share": share}
-            record_stage(places.ledger, spec, "canary.step", str(version), moment, looked, key=f"{run_key()}:{share}")
+            record_stage(places.ledger, spec, "canary.step", subject, moment, looked, key=f"{run_key()}:{share}")
             if step.outcome != "go on":
                 undo_rollout(spec, places.target, placed)
-                announce(Event.CANARY_FAILED, spec, str(version), moment, version=version, reason=step.reason)
+                announce(Event.CANARY_FAILED, spec, subject, moment, version=version, reason=step.reason, data=learned)
                 publish_rollout(spec, version, steps, {"bento": bento.tag})
                 return Completed(name=ENDS[step.outcome], message=steps[-1])
 
         finish_rollout(spec, places.target, placed)
         previous = promote_version(places.tracking, spec, version)
         promoted = {"version": version, "slot": placed.slot, "previous": previous}
-        record_stage(places.ledger, spec, "champion.promoted", str(version), moment, promoted)
+        record_stage(places.ledger, spec, "champion.promoted", subject, moment, promoted)
 
     publish_rollout(spec, version, steps, {"bento": bento.tag, "served at": places.target.url(spec.name)})
     publish_card(spec, render_model_card(places.ledger, spec))
-    announce(Event.CHAMPION_PROMOTED, spec, str(version), moment, version=version, reason=steps[-1])
+    announce(Event.CHAMPION_PROMOTED, spec, subject, moment, version=version, reason=steps[-1], data=learned)
     return Completed(name="Promoted", message=f"Version {version} is champion. {steps[-1]}")

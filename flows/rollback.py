@@ -49,7 +49,8 @@ def rollback(
         wanted = choose_rollback(places.ledger, places.tracking, spec, version)
         if wanted.version is None:
             return Completed(name="Refused", message=wanted.reason)
-        bento = build_bento(spec, fetch_package(places.tracking, spec, wanted.version), places.bentos)
+        package = fetch_package(places.tracking, spec, wanted.version)
+        bento = build_bento(spec, package, places.bentos)
         placed = deploy_bento(spec, bento, places.bentos, places.target, places.predictions)
         finish_rollout(spec, places.target, placed)
         previous = promote_version(places.tracking, spec, wanted.version)
@@ -58,5 +59,6 @@ def rollback(
 
     said = f"Version {wanted.version} is champion again instead of {previous}: {reason}."
     publish_rollout(spec, wanted.version, (said, placed.reason), {"bento": bento.tag})
-    announce(Event.CHAMPION_ROLLED_BACK, spec, str(wanted.version), moment, version=wanted.version, reason=reason)
+    event, learned = Event.CHAMPION_ROLLED_BACK, package.lineage.data
+    announce(event, spec, str(wanted.version), moment, version=wanted.version, reason=reason, data=learned)
     return Completed(name="RolledBack", message=said)

@@ -1,6 +1,7 @@
 from .data import (
     accept_labels,
     accept_rows,
+    describe_recent,
     load_batch,
     load_data,
     load_labelled_rows,
@@ -43,6 +44,7 @@ __all__ = [
     "choose_rollback",
     "collect_predictions",
     "deploy_bento",
+    "describe_recent",
     "evaluate_candidate",
     "fetch_package",
     "find_waiting",

@@ -23,6 +23,7 @@ __all__ = [
     "Versions",
     "accept_labels",
     "accept_rows",
+    "describe_recent",
     "load_batch",
     "load_data",
     "load_labelled_rows",
@@ -184,6 +185,15 @@ def load_recent_rows(tables: DeltaTables, spec: ModelSpec, as_of: datetime, vers
     """The recent window: rows of the last `recent_days` before `as_of`, with their label where it is known."""
     after = as_of - timedelta(days=spec.data.recent_days)
     return _with_labels(tables, spec, _read_rows(tables, spec, versions, after, as_of), versions)
+
+
+@task
+def describe_recent(spec: ModelSpec, recent: pd.DataFrame, versions: Versions) -> DataVersion:
+    """The accepted rows of a recent window, without labels that came later, as events carry them: with a digest."""
+    from prefect_mlops.core.lineage import DataVersion
+
+    later = [spec.target.column] if spec.data.labels == "later" else []
+    return DataVersion.of(recent.drop(columns=later), f"{spec.name}-accepted", versions.data_version, spec.data.time)
 
 
 def _read_rows(

@@ -1,12 +1,14 @@
 """A model's whole life through the real flows: a real server, registry, bentos and gateway, on the wines."""
 
 import json
+import time
 import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pandas as pd
 import pytest
 from prefect.client.orchestration import get_client
@@ -15,6 +17,7 @@ from prefect.states import State
 
 from prefect_mlops.blocks import Places
 from prefect_mlops.core.errors import DataError
+from prefect_mlops.core.lineage import DataVersion
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.core.specfile import load_spec
 from prefect_mlops.deployments.bootstrap import bootstrap
@@ -80,7 +83,18 @@ def ask(places: Places, spec: ModelSpec, rows: pd.DataFrame) -> list[dict[str, A
     return said
 
 
-def test_a_model_lives_its_whole_life(places: Places, spec: ModelSpec, tmp_path: Path) -> None:
+def rows_told_with(event: str, prefect_server: Any) -> DataVersion:
+    """What an event says of the rows that it is about; the server has it some seconds later."""
+    wanted = {"filter": {"event": {"name": [event]}}}
+    for _ in range(120):
+        found = httpx.post(f"{prefect_server.url}/events/filter", json=wanted, timeout=60).raise_for_status().json()
+        if found["events"]:
+            return DataVersion.model_validate(found["events"][0]["payload"]["data"])
+        time.sleep(0.5)
+    raise AssertionError(f"{event} never came")
+
+
+def test_a_model_lives_its_whole_life(places: Places, spec: ModelSpec, tmp_path: Path, prefect_server: Any) -> None:
     """Batch, no champion, first champion, predictions, health, second champion through a canary-less plan, rollback."""
     rows = wine().sample(frac=1, random_state=0)
 
@@ -128,6 +142,8 @@ def test_a_model_lives_its_whole_life(places: Places, spec: ModelSpec, tmp_path:
     assert len(ask(places, spec, rows.head(1))) == 1
 
     assert run(rollback, spec, as_of=MARCH).name == "Refused"
+    for event in ("mlops.champion.promoted", "mlops.canary.failed"):
+        assert len(rows_told_with(event, prefect_server).digest) == 64
     places.ledger.verify()
     stages = [record.stage for record in places.ledger.records(model=spec.name)]
     assert stages.count("champion.promoted") == 1

@@ -16,6 +16,7 @@ from prefect_mlops.core.specfile import parse_spec
 from prefect_mlops.tasks import (
     accept_labels,
     accept_rows,
+    describe_recent,
     load_data,
     load_labelled_rows,
     load_recent_rows,
@@ -277,6 +278,9 @@ def test_the_recent_window_keeps_rows_without_a_label(
 
     assert len(recent) == 48
     assert recent["left"].notna().sum() == 10
+    told = describe_recent.fn(spec, recent, pin_versions.fn(tables, spec))
+    assert (told.table, told.rows, len(told.digest)) == (f"{spec.name}-accepted", 48, 64)
+    assert "left" not in told.columns
 
 
 def test_training_before_anything_arrived_says_what_to_do(spec: ModelSpec, tables: DeltaTables) -> None:
