@@ -17,6 +17,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 
 from prefect_mlops.core.errors import DataError, TrainingError
 from prefect_mlops.core.spec import Costs
+from prefect_mlops.core.trainers import SklearnTrainer
 from prefect_mlops.core.trainers.chances import cheapest_threshold
 from prefect_mlops.core.trainers.lessons import inner_split
 from tests.core.trainer_cases import (
@@ -67,7 +68,8 @@ def test_weights_by_label_mean_the_same_before_and_after_json() -> None:
 
     again = type(spec).model_validate_json(spec.model_dump_json())
 
-    assert again.trainer.class_weight == {"true": 4.0}  # type: ignore[union-attr]
+    assert isinstance(again.trainer, SklearnTrainer)
+    assert again.trainer.class_weight == {"true": 4.0}
     np.testing.assert_array_equal(fitted(again).pipeline[-1].coef_, fitted(spec).pipeline[-1].coef_)
 
 
