@@ -65,9 +65,7 @@ class ByTime(Frozen):
             raise DataError("A split by time needs a time column", "Name it as data.time in the spec, or split by-key")
         seen = rows_until(rows, key, time, as_of)
         apart, embargo = after is not None or self.embargo_days > 0, timedelta(days=self.embargo_days)
-        start = as_of - timedelta(days=self.judge_days) if apart else as_of
-        if after is not None:
-            start = max(start, aware(after, "after") + embargo)
+        start = self.judged_after(as_of, after)
         older = seen[seen[time] <= start - embargo]
         held = held_out(key_text(older, key), self.reference_share)
         training, reference = older[~held], older[held]
@@ -91,6 +89,12 @@ class ByTime(Frozen):
             gap = f", after an embargo of {self.embargo_days:g} days" if self.embargo_days else ""
             judged_on = f"{days} days from {_day(judging[time].min())}{gap}"
         return RowSets(training, reference, judging, judged_on, newest(older, time))
+
+    def judged_after(self, as_of: datetime, after: datetime | None) -> datetime:
+        """The time after which rows judge; `as_of` where the reference does. Training ends an embargo before it."""
+        if after is None:
+            return as_of - timedelta(days=self.judge_days if self.embargo_days > 0 else 0)
+        return max(as_of - timedelta(days=self.judge_days), aware(after, "after") + timedelta(days=self.embargo_days))
 
     def folds(
         self, rows: pd.DataFrame, *, key: Sequence[str], time: str | None, count: int, seed: int = 0

@@ -103,10 +103,8 @@ def teaching_rows(spec: ModelSpec, part: pd.DataFrame, as_of: datetime, after: d
     from prefect_mlops.core.splits.keys import column_text, held_out, key_text
 
     split, time, end = spec.split, spec.data.time, as_of
-    if isinstance(split, ByTime) and (after is not None or split.embargo_days > 0):
-        embargo = timedelta(days=split.embargo_days)
-        end = as_of - timedelta(days=split.judge_days)
-        end = (end if after is None else max(end, after + embargo)) - embargo
+    if isinstance(split, ByTime):
+        end = split.judged_after(as_of, after) - timedelta(days=split.embargo_days)
     seen = part if time is None or part.empty else part[(dated(part, time) <= end).to_numpy(dtype=bool)]
     if isinstance(split, ByGroup):
         return seen[~held_out(column_text(seen, split.group, "split.group"), split.judge_share)]
