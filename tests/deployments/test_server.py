@@ -166,10 +166,13 @@ def test_two_batches_at_once_make_two_runs_and_two_states_make_one(deployed: Dep
         emit(Event.DATA_LANDED, "bike-demand", batch, batch=batch)
         emit(Event.CHAMPION_MISSING, "flights-late", "none", reason=batch)
 
-    wait_for(lambda: len(_batches(deployed, "bike-demand")) == 2)
-    time.sleep(2)
+    def retrained() -> list[Any]:
+        return [each for each in runs_of(deployed.url, "mlops-retrain") if _is(each, "flights-late")]
+
+    wait_for(lambda: len(_batches(deployed, "bike-demand")) == 2 and retrained())
+    time.sleep(2)  # a second one would come now
     assert _batches(deployed, "bike-demand") == {"rows-1.csv", "rows-2.csv"}
-    assert len([r for r in runs_of(deployed.url, "mlops-retrain") if _is(r, "flights-late")]) == 1
+    assert len(retrained()) == 1
 
 
 @pytest.mark.usefixtures("prefect_api")
