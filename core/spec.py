@@ -6,7 +6,7 @@ anyone's. Unknown keys are refused. Nothing here says where things are (blocks) 
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
@@ -27,6 +27,9 @@ from prefect_mlops.core.search.space import Search
 from prefect_mlops.core.splits import ByGroup, ByKey, ByTime
 from prefect_mlops.core.trainers import PartialTrainer, SklearnTrainer, Trainer
 from prefect_mlops.core.validation import Action
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Expectation", "ModelSpec", "Suite"]
 
@@ -84,6 +87,10 @@ class Data(Frozen):
         Literal["with-rows", "later"], Field(description="Whether labels come in the rows, or later by key.")
     ] = "with-rows"
     personal: Annotated[tuple[str, ...], Field(description="Columns never printed anywhere.")] = ()
+    later: Annotated[
+        tuple[str, ...],
+        Field(description="Columns known only after a prediction is made; none of them may be a feature."),
+    ] = ()
     ahead_days: Annotated[
         float, Field(ge=0, description="How far after its batch a row's time may lie; rows beyond are quarantined.")
     ] = 0.0
@@ -175,6 +182,9 @@ class ModelSpec(Frozen):
     rollout: RolloutPlan = RolloutPlan()
     monitors: tuple[MonitorPart, ...] = ()
     retraining: Retraining = Retraining()
+    report: Annotated[
+        bool, Field(description="Curves, importances and simple models beside every training; off where seconds count.")
+    ] = True
     seed: Annotated[int, Field(ge=0, description="Every chance in training comes from it.")] = 0
 
     @model_validator(mode="after")
@@ -187,6 +197,9 @@ class ModelSpec(Frozen):
             raise ValueError(f"features: {', '.join(twice)} stands there twice")
         if self.target.column in names:
             raise ValueError(f"features: the target {self.target.column!r} cannot be a feature")
+        late = sorted({*names} & {*self.data.later})
+        if late:
+            raise ValueError(f"features: {', '.join(late)} is known only after a prediction is made (data.later)")
         named = {*self.features.category, self.target.column, getattr(self.split, "stratify", None)}
         told = sorted(name for name in self.data.personal if name in named)
         if told:
@@ -198,6 +211,40 @@ class ModelSpec(Frozen):
         if self.target.problem == "binary" and self.target.positive is None:
             raise ValueError("target: a binary problem needs `positive`, the value whose probability is predicted")
         return self
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        rows: "pd.DataFrame",
+        target: str,
+        *,
+        name: str = "my-model",
+        time: str | None = None,
+        key: tuple[str, ...] = (),
+        later: tuple[str, ...] = (),
+    ) -> "ModelSpec":
+        """What stands in a notebook as a spec: its columns surveyed, its estimator by import path and parameters.
+
+        Write it with `core.specwriting.write_spec`, and review it.
+
+        Args:
+            estimator: Any scikit-learn estimator or pipeline, fitted or not.
+            rows: The rows with their target.
+            target: The column to predict.
+            name: The model's name.
+            time: The column that says when a row happened, with a time zone.
+            key: The columns that name a row; looked for when empty.
+            later: Columns known only after a prediction is made.
+
+        Raises:
+            PartError: Something in the estimator, such as a lambda, cannot be written down.
+            DataError: The rows cannot be learned from.
+            TrainingError: The estimator does not fit the problem.
+        """
+        from prefect_mlops.core.survey.notebook import spec_from_estimator
+
+        return spec_from_estimator(estimator, rows, target, name=name, time=time, key=key, later=later)
 
     @property
     def digest(self) -> str:

@@ -63,7 +63,7 @@ def parse_spec(text: str, source: str = "<spec>") -> ModelSpec:
           - gates: is missing. Known kinds: at-least, at-most, better-than-baseline, better-than-champion,
             not-worse-than-champion, or package.module:Class.
           - seeed (line 3): is not a key here. Did you mean seed? Allowed: data, features, gates, monitors, name,
-            purpose, retraining, rollout, search, seed, spec_version, split, suite, target, trainer.
+            purpose, report, retraining, rollout, search, seed, spec_version, split, suite, target, trainer.
     """
     try:
         document = read_yaml(text)

@@ -44,15 +44,44 @@ def told_plainly(command: Command) -> Command:
 
 @app.command()
 @told_plainly
-def new(name: str, project: Project = Path()) -> None:
-    """Write a commented spec for a new model, and prefect.yaml."""
-    from prefect_mlops.deployments.new import write_new
+def new(
+    name: str,
+    data: Annotated[Path | None, typer.Option(help="Rows with their target: CSV, Parquet or JSON lines.")] = None,
+    target: Annotated[str, typer.Option(help="The column to predict.")] = "",
+    time: Annotated[str, typer.Option(help="Column that says when a row happened, with a time zone.")] = "",
+    key: Annotated[list[str] | None, typer.Option(help="Column that names a row; again for each.")] = None,
+    later: Annotated[list[str] | None, typer.Option(help="Column known only after a prediction is made.")] = None,
+    project: Project = Path(),
+) -> None:
+    """Write a spec to review for a new model, from its data where there is some, and prefect.yaml."""
+    from prefect_mlops.deployments.new import draft_from_data, write_new
 
+    if data is not None and target:
+        for line in draft_from_data(name, project, data, target, time, key or (), later or ()):
+            typer.echo(line)
+        typer.echo(f"Next: review specs/{name}.yaml, then `prefect-mlops try {name}`.")
+        return
+    if data is not None or target or time or key or later:
+        raise typer.BadParameter("give --data and --target together", param_hint="--data/--target")
     for path in write_new(name, project):
         typer.echo(f"wrote {path}")
     typer.echo(
         f"Next: edit specs/{name}.yaml, `prefect-mlops check`, `prefect-mlops bootstrap`, `prefect deploy --all`."
     )
+
+
+@app.command(name="try")
+@told_plainly
+def try_once(
+    name: str,
+    data: Annotated[Path | None, typer.Option(help="Other rows than those that `new` kept.")] = None,
+    project: Project = Path(),
+) -> None:
+    """Run a model once in this process, without a server: ingest, train, judge, package."""
+    from prefect_mlops.deployments.trying import try_model
+
+    for line in try_model(name, project, data):
+        typer.echo(line)
 
 
 @app.command()

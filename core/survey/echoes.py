@@ -49,7 +49,7 @@ def echoes_of_target(rows: pd.DataFrame, posed: Posed, time: str | None, groups:
 
     Examples:
         >>> from prefect_mlops.core.survey.problem import pose
-        >>> target = pd.Series([0, 1, 1, 0, 0, 0, 1, 0, 1, 1] * 9, name="late")
+        >>> target = pd.Series(np.random.default_rng(0).integers(0, 2, 90), name="late")
         >>> rows = pd.DataFrame({"next": target.shift(-1), "before": target.shift(1)})
         >>> echoes_of_target(rows, pose(target), None, ())
         {'next': 'the target of 1 row later'}
@@ -62,6 +62,8 @@ def echoes_of_target(rows: pd.DataFrame, posed: Posed, time: str | None, groups:
     }
     found: dict[str, str] = {}
     for target in _targets(posed, order):
+        for made in _before(target):  # a periodic target repeats itself
+            columns = {name: values for name, values in columns.items() if not _same(values, made)}
         for made in _everything(target, seen, time, groups):
             for name, values in columns.items():
                 if name not in found and _same(values, made):
@@ -96,6 +98,11 @@ def _everything(target: np.ndarray, seen: pd.DataFrame, time: str | None, groups
     yield from _along(target)
     for words, labels in _grouped_by(seen, time, groups):
         yield from _in_groups(target, labels, words)
+
+
+def _before(target: np.ndarray) -> Iterator[Made]:
+    for rows in LATER:
+        yield Made(f"the target of {rows} rows before", pd.Series(target).shift(rows).to_numpy())
 
 
 def _along(target: np.ndarray) -> Iterator[Made]:

@@ -62,7 +62,7 @@ def find_leaks(
     found: dict[str, Leak] = {}
     strengths: dict[str, float] = {}
     for column in asked:
-        alone = column.role in ("identifier", "key", "text")
+        alone = column.role in ("identifier", "key", "text") or _numbers_a_row(seen[column.name])
         strength, part = lone_strength(seen[column.name], shown, identifier=alone, seed=seed)
         strengths[column.name] = strength
         leak = _lone(column.name, strength, part, bool(posed.classes))
@@ -74,7 +74,9 @@ def find_leaks(
     for name, reason in late.items():
         if not (name in found and found[name].certain):
             found[name] = Leak(columns=(name,), certain=False, reason=reason, left_out=True)
-    leaks = [*found.values(), *_pairs(seen, shown, asked, strengths)]
+    pairs = _pairs(seen, shown, asked, strengths)
+    told = {name for pair in pairs for name in pair.columns}
+    leaks = [*(leak for name, leak in found.items() if leak.certain or name not in told), *pairs]
     return tuple(sorted(leaks, key=lambda leak: (not leak.certain, not leak.left_out)))
 
 
@@ -83,6 +85,11 @@ def _sampled(rows: pd.DataFrame, posed: Posed, seed: int) -> tuple[pd.DataFrame,
         return rows.reset_index(drop=True), posed
     drawn = np.sort(np.random.default_rng(seed).choice(len(rows), SCANNED_ROWS, replace=False))
     return rows.iloc[drawn].reset_index(drop=True), posed._replace(values=posed.values[drawn])
+
+
+def _numbers_a_row(column: pd.Series) -> bool:
+    """Whether whole numbers repeat so rarely that somebody may have made them up."""
+    return pd.api.types.is_integer_dtype(column.dtype) and column.nunique() > 0.95 * len(column)
 
 
 def _lone(name: str, strength: float, part: str, ranks: bool) -> Leak | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import pandas as pd
 
-from prefect_mlops.core.survey.records import Column
+from prefect_mlops.core.survey.records import Column, Role
 
 __all__ = ["column_roles", "find_key", "looks_planned"]
 
@@ -81,49 +81,62 @@ def _column(
     rows: pd.DataFrame,
     first: dict[int, str],
 ) -> Column:
-    if name == target:
-        return Column(name=name, role="target", reason="what is predicted")
-    if name == time:
-        return Column(name=name, role="time", reason="when a row happened and a prediction is made")
-    if name in key:
-        return Column(name=name, role="key", reason="names a row")
+    given: dict[str | None, tuple[Role, str]] = {
+        **dict.fromkeys(key, ("key", "names a row")),
+        time: ("time", "when a row happened and a prediction is made"),
+        target: ("target", "what is predicted"),
+    }
+    if name in given:
+        return Column(name=name, role=given[name][0], reason=given[name][1])
     told = next(_says_personal(column, name), "")
     if told:
         return Column(name=name, role="personal", reason=told)
+    useless = next(_teaches_nothing(column, name, rows, first), "")
+    if useless:
+        return Column(name=name, role="useless", reason=useless)
+    role, reason = _by_values(column.dropna(), name)
+    return Column(name=name, role=role, reason=reason)
+
+
+def _teaches_nothing(column: pd.Series, name: str, rows: pd.DataFrame, first: dict[int, str]) -> Iterator[str]:
     known = column.dropna()
     if known.empty:
-        return Column(name=name, role="useless", reason="no row has a value")
-    try:
-        different = known.nunique()
-    except TypeError:
-        return Column(name=name, role="useless", reason="it holds lists or mappings; derive columns from them")
-    if different == 1:
-        return Column(name=name, role="useless", reason="every row has the same value")
+        yield "no row has a value"
+        return
+    if known.head(LOOKED_AT).map(lambda value: isinstance(value, Collection) and not isinstance(value, str)).any():
+        yield "it holds lists or mappings; derive columns from them"
+        return
+    if pd.api.types.is_datetime64_any_dtype(known.dtype):
+        yield "a time; derive numbers such as the hour or the days until then"
+    if known.nunique() == 1:
+        yield "every row has the same value"
     mark = hash(tuple(pd.util.hash_pandas_object(column.head(LOOKED_AT), index=False)))
     twin = first.setdefault(mark, name)
     if twin != name and column.equals(rows[twin].rename(name)):
-        return Column(name=name, role="useless", reason=f"it equals {twin} in every row")
-    return _by_values(known, name, different)
+        yield f"it equals {twin} in every row"
 
 
-def _by_values(known: pd.Series, name: str, different: int) -> Column:
-    if pd.api.types.is_datetime64_any_dtype(known.dtype):
-        return Column(name=name, role="useless", reason="a time; derive numbers such as the hour or the days until then")
+def _by_values(known: pd.Series, name: str) -> tuple[Role, str]:
+    different = known.nunique()
     share = different / len(known)
     if pd.api.types.is_bool_dtype(known.dtype) or {type(value) for value in known.head(LOOKED_AT)} == {bool}:
-        return Column(name=name, role="category", reason="true or false")
+        return "category", "true or false"
     if pd.api.types.is_numeric_dtype(known.dtype):
         named = bool(_words(name) & ID_WORDS) and share > 0.5
         if not pd.api.types.is_float_dtype(known.dtype) and (named or (share == 1 and _counts_up(known))):
-            return Column(name=name, role="identifier", reason=f"{different:,} different whole numbers, no amount")
-        return Column(name=name, role="numeric", reason=f"{different:,} different numbers")
-    if _is_text(known):
-        if _reads_like_prose(known) and share > 0.2:
-            return Column(name=name, role="text", reason="prose; derive numbers or categories to learn from it")
-        if share > ALMOST_ALL and len(known) >= 50:
-            return Column(name=name, role="identifier", reason=f"{different:,} different texts in {len(known):,} rows")
-        return Column(name=name, role="category", reason=f"{different:,} different texts")
-    return Column(name=name, role="useless", reason=f"values of type {type(known.iloc[0]).__name__}")
+            return "identifier", f"{different:,} different whole numbers, no amount"
+        return "numeric", f"{different:,} different numbers"
+    return _by_texts(known, different, share)
+
+
+def _by_texts(known: pd.Series, different: int, share: float) -> tuple[Role, str]:
+    if not _is_text(known):
+        return "useless", f"values of type {type(known.iloc[0]).__name__}"
+    if _reads_like_prose(known) and share > 0.2:
+        return "text", "prose; derive numbers or categories to learn from it"
+    if share > ALMOST_ALL and len(known) >= 50:
+        return "identifier", f"{different:,} different texts in {len(known):,} rows"
+    return "category", f"{different:,} different texts"
 
 
 def _says_personal(column: pd.Series, name: str) -> Iterator[str]:
@@ -151,7 +164,7 @@ def _is_text(column: pd.Series) -> bool:
 
 def _reads_like_prose(column: pd.Series) -> bool:
     seen = column.dropna().head(LOOKED_AT).astype(str)
-    return bool(len(seen) and seen.str.split().str.len().mean() > LONG_WORDS)
+    return bool(len(seen) and seen.map(lambda text: len(text.split())).mean() > LONG_WORDS)
 
 
 def _counts_up(column: pd.Series) -> bool:

@@ -99,12 +99,12 @@ def _views(column: pd.Series, identifier: bool) -> Iterator[tuple[str, pd.Series
         yield f"its first {length} characters", text.str[:length]
         yield f"its last {length} characters", text.str[-length:]
     parts = text.str.split(r"[-_/:. ]+", regex=True)
-    most = int(parts.str.len().max() or 1)
+    most = int(parts.map(len, na_action="ignore").max() or 1)
     if 1 < most <= 6:
         for place in range(most):
             yield f"its part {place + 1}", parts.str[place]
     yield "its length", text.str.len()
-    digits = text.str.replace(re.compile(r"\D+"), "", regex=True).replace("", np.nan).str[-15:].astype(float)
+    digits = pd.to_numeric(text.str.replace(re.compile(r"\D+"), "", regex=True).str[-15:], errors="coerce")
     if digits.notna().any():
         yield "its digits", digits
         yield "whether its digits are even", (digits % 2).astype(str)

@@ -40,8 +40,9 @@ def survey_rows(
         DataError: A column is not there or there twice, the target poses no problem, or the time is none.
 
     Examples:
-        >>> table = pd.DataFrame({"size": [1.0, 2, 3, 4, 5, 7] * 20, "town": ["Bonn", "Ulm"] * 60})
-        >>> found = survey_rows(table.assign(sold=["no", "no", "yes", "no", "yes", "yes"] * 20), "sold")
+        >>> rows = pd.DataFrame({"size": [1.0, 2, 3, 4, 5, 7] * 20, "town": ["Bonn", "Ulm"] * 60})
+        >>> rows["sold"] = ["yes" if number % 7 > 4 else "no" for number in range(120)]
+        >>> found = survey_rows(rows, "sold")
         >>> found.problem, found.positive, found.features
         ('binary', 'yes', ('size', 'town'))
     """
@@ -119,6 +120,10 @@ def _told_late(later: Sequence[str], leaks: Sequence[Leak]) -> list[Leak]:
 def _after(column: Column, leaks: Sequence[Leak]) -> Column:
     """The column's part once the leaks are known."""
     for leak in leaks:
-        if column.name in leak.columns and leak.left_out and column.role in ("numeric", "category", "identifier", "text"):
+        if (
+            column.name in leak.columns
+            and leak.left_out
+            and column.role in ("numeric", "category", "identifier", "text")
+        ):
             return Column(name=column.name, role="leak" if leak.certain else "later", reason=leak.reason)
     return column
