@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from prefect_mlops.core.errors import DataError
-from prefect_mlops.core.experiments.intervals import from_influence
+from prefect_mlops.core.experiments.intervals import LEVEL, from_influence
 from prefect_mlops.core.experiments.records import Importance
 from prefect_mlops.core.metrics.measuring import rests_on_enough
 from prefect_mlops.core.search.results import Estimate
@@ -22,7 +22,7 @@ __all__ = ["permutation_importances"]
 MOST_ROWS, FEWEST_ROWS = 20_000, 1_000
 MOST_PREDICTIONS = 2_000_000
 """Predictions of all features together; with many features fewer rows are looked at."""
-NAN = float("nan")
+NOTHING = Estimate(value=float("nan"), low=float("nan"), high=float("nan"))
 
 
 def permutation_importances(
@@ -32,8 +32,8 @@ def permutation_importances(
 
     A row counts twice: for what it loses with another row's value, and for what its own value does to another row.
     Both are summed in its influence, and within its day where rows have a time, so that the interval holds for other
-    rows of this kind. It is a little too wide, by the chance that so few repeats leave. Of two features that say the
-    same, each can look dispensable: an ablation of both together tells.
+    rows of this kind. It is a little too wide, by the chance that so few repeats leave, and holds for all features
+    together (Bonferroni). Of two features that say the same, each can look dispensable: an ablation of both tells.
 
     Args:
         model: The fitted model.
@@ -59,10 +59,11 @@ def permutation_importances(
     intact = said_by(model, few)
     enough = rests_on_enough(metric, few.target, intact)
     deals = [chance.permutation(len(few.target)) for _ in range(repeats)]
+    level = 1 - (1 - LEVEL) / max(len(model.features), 1)
     found = []
     for feature in model.features:
         dealt = [said_by(model, _dealt(few, feature, deal)) for deal in deals] if enough else []
-        loss = _loss(metric, few, intact, dealt, deals) if enough else Estimate(value=NAN, low=NAN, high=NAN)
+        loss = _loss(metric, few, intact, dealt, deals, level) if enough else NOTHING
         found.append(Importance(feature=feature, loss=loss, rows=len(few.target)))
     return tuple(sorted(found, key=lambda one: -one.loss.value if enough else 0.0))
 
@@ -82,15 +83,21 @@ def _dealt(judged: Judged, feature: str, deal: np.ndarray) -> Judged:
 
 
 def _loss(
-    metric: Metric, judged: Judged, intact: Predictions, dealt: list[Predictions], deals: list[np.ndarray]
+    metric: Metric,
+    judged: Judged,
+    intact: Predictions,
+    dealt: list[Predictions],
+    deals: list[np.ndarray],
+    level: float,
 ) -> Estimate:
     sign = -1.0 if metric.higher_is_better else 1.0
     y = judged.target
     own, given, values = np.zeros(len(y)), np.zeros(len(y)), []
     for said, deal in zip(dealt, deals, strict=True):
         values.append(metric.value(y, said))
-        influence = metric.influence(y, said)
-        own += influence / len(deals)
-        given[deal] += influence / len(deals)
+        each = metric.influence(y, said) / len(deals)
+        own += each
+        given[deal] += each
     value = sign * float(np.mean(values) - metric.value(y, intact))
-    return from_influence(value, sign * (own + given - metric.influence(y, intact)), judged.blocks)
+    influence = sign * (own + given - metric.influence(y, intact))
+    return from_influence(value, influence, judged.blocks, level=level)

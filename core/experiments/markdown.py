@@ -32,7 +32,7 @@ def experiment_report(record: ExperimentReport, links: Mapping[str, str]) -> str
             (MARKS[one.verdict], one.feature, number(one.loss, "+"), between(one.loss, "+"))
             for one in record.importances
         ]
-        head = ["", "feature", f"loss of {record.metric}", "95%"]
+        head = ["", "feature", f"loss of {record.metric}", "95%, all features together"]
         parts.append(f"## What the model needs\n\n{table(head, needed)}")
     if record.learning:
         learned = [

@@ -48,7 +48,7 @@ def render_page(spec: ModelSpec, record: ExperimentReport, pictures: Mapping[str
         _section("Metrics (95%)", _table(*metric_rows(evidence)), _baselines(record)),
         _section(
             f"What the model needs, by {record.metric}",
-            _table(["feature", "loss once its values are dealt out anew", "95%", ""], needed) if needed else "",
+            _table(["feature", "loss once its values are dealt out anew", "95%, all together", ""], needed),
             _picture(pictures, "importances"),
         ),
         _section("Curves", *(_picture(pictures, name) for name in pictures if name not in ("importances", "learning")),

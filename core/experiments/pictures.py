@@ -44,7 +44,8 @@ def curve_picture(curves: Sequence[Curve], across: str, up: str, *, chance: bool
     if chance:
         axes.plot([0, 1], [0, 1], color="black", linewidth=0.8, linestyle=":")
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xlabel=across, ylabel=up)
-    axes.legend(loc="lower right" if chance else "lower left", fontsize="small", title="area under the curve")
+    title = "area under the curve" if chance else "average precision"
+    axes.legend(loc="lower right" if chance else "lower left", fontsize="small", title=title)
     return _png(figure)
 
 
@@ -65,7 +66,7 @@ def residual_picture(found: Residuals) -> bytes:
     figure = _figure(4.6)
     axes = figure.subplots()
     points = _thinned(len(found.left))
-    axes.scatter(found.predicted[points], found.left[points], s=5, alpha=0.35, color=SHADE, linewidths=0)
+    axes.scatter(found.predicted[points], found.left[points], s=5, alpha=0.7, color=SHADE, linewidths=0)
     _with_intervals(axes, found.binned, found.means, INK, "mean of a bin, 95% together")
     axes.axhline(0, color="black", linewidth=0.8)
     for edge in (found.low, found.high):
@@ -87,7 +88,7 @@ def importance_picture(importances: Sequence[Importance], metric: str) -> bytes:
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_yticks(list(places), [_plain(one.feature) for one in shown])
     axes.invert_yaxis()
-    axes.set_xlabel(f"What dealing the feature's values out anew costs, {metric} (95%)")
+    axes.set_xlabel(f"What dealing the feature's values out anew costs, {metric} (95% for all together)")
     return _png(figure)
 
 
@@ -98,6 +99,8 @@ def learning_picture(points: Sequence[LearningPoint], metric: str) -> bytes:
     axes = figure.subplots()
     _with_intervals(axes, np.array([learned for learned, _ in found]), [value for _, value in found], INK, metric)
     axes.set(xscale="log", xlabel="Rows learned from", ylabel=f"{metric} on the hold-out (95%)")
+    axes.set_xticks([learned for learned, _ in found], [f"{learned:,}" for learned, _ in found])
+    axes.set_xticks([], minor=True)
     return _png(figure)
 
 

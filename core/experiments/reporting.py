@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from prefect_mlops.core.experiments.curves import calibration, precision_recall_curves, roc_curves
@@ -80,9 +81,10 @@ def make_report(
         baselines = baseline_measurements(spec, training, judging, candidate)
     numbers, pictures = _residuals(judged, said) if spec.target.problem == "regression" else _classes(judged, said)
     importances = permutation_importances(candidate, judged, metric, seed=spec.seed)
-    pictures["importances"] = importance_picture(importances, metric.name)
+    if any(math.isfinite(one.loss.value) for one in importances):
+        pictures["importances"] = importance_picture(importances, metric.name)
     points = learning_curve(spec, training, judged, metric, candidate=candidate) if learning else ()
-    if sum(point.value is not None for point in points) > 1:
+    if sum(point.value is not None and math.isfinite(point.value.value) for point in points) > 1:
         pictures["learning"] = learning_picture(points, metric.name)
     record = ExperimentReport(
         metric=metric.name,

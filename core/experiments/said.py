@@ -24,7 +24,7 @@ def number(value: Estimate | None, sign: str = "") -> str:
     """
     if value is None:
         return ""
-    return f"{value.value:{sign}.4g}" if math.isfinite(value.value) else "not applicable"
+    return f"{value.value + 0.0:{sign}.4g}" if math.isfinite(value.value) else "not applicable"
 
 
 def between(value: Estimate | None, sign: str = "") -> str:
@@ -37,7 +37,8 @@ def between(value: Estimate | None, sign: str = "") -> str:
     if value is None:
         return ""
     known = math.isfinite(value.low) and math.isfinite(value.high)
-    return f"{value.low:{sign}.4g} to {value.high:{sign}.4g}" if known else "not known"
+    # A negative zero plus zero is zero.
+    return f"{value.low + 0.0:{sign}.4g} to {value.high + 0.0:{sign}.4g}" if known else "not known"
 
 
 def metric_rows(evidence: Evidence) -> tuple[list[str], list[tuple[str, ...]]]:
@@ -73,7 +74,10 @@ def metric_rows(evidence: Evidence) -> tuple[list[str], list[tuple[str, ...]]]:
 
 def number_rows(record: ExperimentReport) -> list[tuple[str, ...]]:
     """What sums up the curves, as lines of a table."""
-    return [(one.curve, one.of, one.measure, number(one.value), between(one.value)) for one in record.curves]
+    return [
+        (one.curve, one.of, one.measure, number(one.value), between(one.value) if math.isfinite(one.value.low) else "")
+        for one in record.curves
+    ]
 
 
 def usage_sentence(usage: Usage) -> str:

@@ -1,0 +1,68 @@
+"""Runs on record are held against each other through a real MLflow, and a report makes an artifact's text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mlflow
+import pytest
+
+from prefect_mlops.blocks import MlflowTracking
+from prefect_mlops.core.errors import DataError, NotFound
+from prefect_mlops.core.experiments.comparing import holdout_table
+from prefect_mlops.core.trainers import FittedModel
+from prefect_mlops.tasks.experiments import HOLDOUT, _shown, compare_runs, report_experiment
+from tests.core.experiment_cases import FOREST, Case, tumours
+
+
+def forest(case: Case) -> FittedModel:
+    trainer = {"kind": "sklearn", "estimator": FOREST, "parameters": {"n_estimators": 20}}
+    spec = type(case.spec).model_validate(case.spec.model_dump() | {"trainer": trainer})
+    return spec.resolved_trainer().fit(spec, case.training)
+
+
+def log(tracking: MlflowTracking, case: Case, model: FittedModel | None, folder: Path) -> str:
+    """A run that keeps its hold-out as a training does."""
+    tracking.activate()
+    with mlflow.start_run(experiment_id=tracking.experiment_id(case.spec.name)) as run:
+        if model is not None:
+            path = folder / Path(HOLDOUT).name
+            holdout_table(case.spec, model, case.judging).to_parquet(path)
+            mlflow.log_artifact(str(path), str(Path(HOLDOUT).parent))
+        return str(run.info.run_id)
+
+
+@pytest.fixture
+def tracking(tmp_path: Path) -> MlflowTracking:
+    return MlflowTracking(tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}", artifacts=str(tmp_path / "artifacts"))
+
+
+def test_runs_of_mlflow_are_compared_on_the_rows_that_they_share(tracking: MlflowTracking, tmp_path: Path) -> None:
+    case = tumours()
+    runs = [log(tracking, case, model, tmp_path) for model in (case.model, forest(case))]
+    bare = log(tracking, case, None, tmp_path)
+
+    found = compare_runs.fn(tracking, case.spec, runs)
+
+    assert found.runs == tuple(runs)
+    assert found.rows == len(case.judging)
+    assert {one.verdict for one in found.values if one.run == runs[1]} <= {"better", "worse", "not shown"}
+    with pytest.raises(NotFound, match=f"hold-out of run {bare!r}.*{HOLDOUT}"):
+        compare_runs.fn(tracking, case.spec, [runs[0], bare])
+    with pytest.raises(NotFound, match="0123"):
+        compare_runs.fn(tracking, case.spec, [runs[0], "0123"])
+    with pytest.raises(DataError, match="named twice"):
+        compare_runs.fn(tracking, case.spec, [runs[0], runs[0]])
+
+
+def test_a_report_makes_an_artifact_with_every_picture_and_can_leave_the_learning_curve_out() -> None:
+    case = tumours()
+
+    report = report_experiment.fn(
+        case.spec, case.model, case.training, case.judging, case.evidence(), case.decision(), learning=False
+    )
+    text = _shown(report, {"MLflow": "http://mlflow.invalid/run"})
+
+    assert report.record.learning == ()
+    assert text.startswith(f"# tumours: {case.decision().outcome}")
+    assert text.count("](data:image/png;base64,iVBOR") == len(report.pictures) == 4
