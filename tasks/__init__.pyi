@@ -9,6 +9,7 @@ from .data import (
     pin_versions,
 )
 from .evaluation import evaluate_candidate
+from .experiments import compare_runs, publish_comparison, publish_experiment, report_experiment
 from .governance import check_due, record_stage, render_model_card, trace_lineage
 from .intake import find_waiting, take_batch
 from .judging import judge_candidate, judge_health
@@ -43,6 +44,7 @@ __all__ = [
     "check_due",
     "choose_rollback",
     "collect_predictions",
+    "compare_runs",
     "deploy_bento",
     "describe_recent",
     "evaluate_candidate",
@@ -68,7 +70,9 @@ __all__ = [
     "profile_candidate",
     "promote_version",
     "publish_card",
+    "publish_comparison",
     "publish_decision",
+    "publish_experiment",
     "publish_health",
     "publish_intake",
     "publish_rollout",
@@ -78,6 +82,7 @@ __all__ = [
     "record_stage",
     "release_quarantined",
     "render_model_card",
+    "report_experiment",
     "run_canary",
     "run_key",
     "run_logger",
