@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["permutation_importances"]
 
 MOST_ROWS, FEWEST_ROWS = 20_000, 1_000
-MOST_PREDICTIONS = 2_000_000
+MOST_PREDICTIONS = 500_000
 """Predictions of all features together; with many features fewer rows are looked at."""
 NOTHING = Estimate(value=float("nan"), low=float("nan"), high=float("nan"))
 
