@@ -10,7 +10,8 @@ from prefect_mlops.core.spec import ModelSpec
 __all__ = ["render_card"]
 
 SHOWN = 12
-TAKES_OVER = ("champion.promoted", "champion.rolled-back")
+ADOPTED = "champion.adopted"
+TAKES_OVER = (ADOPTED, "champion.promoted", "champion.rolled-back")
 
 
 def render_card(records: Sequence[Record], spec: ModelSpec) -> str:
@@ -54,14 +55,16 @@ def _champion(records: Sequence[Record], champion: Record | None) -> str:
     slot = champion.body.get("slot")
     head = f"## Champion: version {champion.subject}" + (f", slot {slot}" if slot else "")
     since = f"Since {_day(champion.as_of)}, record {champion.sequence} of the ledger."
-    trained = [r for r in records if r.stage == "candidate.accepted" and r.subject == champion.subject]
+    trained = [r for r in records if r.stage in ("candidate.accepted", ADOPTED) and r.subject == champion.subject]
     if not trained:
         return f"{head}\n\n{since} Its training is not on record."
     body = trained[-1].body
     lineage, evidence = _part(body, "lineage"), _part(body, "evidence")
-    parts = [f"{head}\n\n{since} {_said(body)}", _lineage(lineage)]
+    made = _origin(body, lineage) if trained[-1].stage == ADOPTED else _lineage(lineage)
+    parts = [f"{head}\n\n{since} {_said(body)}", made]
     if evidence:
-        parts.append(f"### Judged on {evidence.get('judged_on', 'rows not on record')}\n\n{_measured(evidence)}")
+        how = "Measured" if trained[-1].stage == ADOPTED else "Judged"
+        parts.append(f"### {how} on {evidence.get('judged_on', 'rows not on record')}\n\n{_measured(evidence)}")
     return "\n\n".join(parts)
 
 
@@ -88,6 +91,19 @@ def _lineage(lineage: Mapping[str, Any]) -> str:
         ("commit", _short(lineage.get("commit"))),
         ("seed", lineage.get("seed", "not on record")),
         ("trainer", f"`{parameters.get('estimator') or parameters.get('kind') or 'not on record'}`"),
+    )
+    return "### Made from\n\n" + table(["", ""], facts)
+
+
+def _origin(body: Mapping[str, Any], lineage: Mapping[str, Any]) -> str:
+    """Of a model that was adopted, of which only the rows that came with it are known."""
+    data = _part(lineage, "data")
+    facts = (
+        ("origin", "unknown: somebody else trained it"),
+        ("adopted from", f"`{body.get('source', 'not on record')}`"),
+        ("rows, code, environment, seed", "unknown"),
+        ("rows given with it", f"{_day(data.get('first'))} to {_day(data.get('last'))}"),
+        ("next candidate is judged on rows after", lineage.get("cutoff") or "no time is known"),
     )
     return "### Made from\n\n" + table(["", ""], facts)
 

@@ -14,12 +14,15 @@ if TYPE_CHECKING:
 
 __all__ = ["DataVersion", "Lineage", "digest_rows"]
 
+UNKNOWN = "unknown"
+"""What stands where nobody knows what an adopted model was made from."""
+
 
 class DataVersion(Frozen):
     """One version of a table, or the rows of it that were read.
 
     Attributes:
-        table: The table's name; empty where there is none.
+        table: The table's name; empty where there is none, `unknown` where nobody knows it.
         version: The table's version; -1 where there is none.
         rows: How many rows; -1 where they were not read.
         digest: `digest_rows` of them; empty where they were not read.
@@ -82,7 +85,8 @@ class Lineage(Frozen):
         seed: Where every chance came from.
         parameters: The trainer as written in the spec.
         holdout_digest: Of the judging rows, the one that the evidence holds too.
-        cutoff: The newest time that the model learned from, ISO 8601; empty without a time column.
+        cutoff: The newest time that the model learned from, ISO 8601; empty without a time column. Of an adopted model
+            the newest of the rows that were given with it.
         as_of: End of the window that was read, ISO 8601.
     """
 

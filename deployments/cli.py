@@ -86,6 +86,25 @@ def try_once(
 
 @app.command()
 @told_plainly
+def adopt(
+    uri: Annotated[str, typer.Argument(help="models:/NAME/VERSION or models:/NAME@ALIAS.")],
+    data: Annotated[Path, typer.Option(help="Labelled rows as it was trained on: its reference.")],
+    spec: Annotated[Path | None, typer.Option(help="The spec; the project's of the same name by default.")] = None,
+    trust_pickle: Annotated[bool, typer.Option("--trust-pickle", help="Load a pickle, which may run code.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Take the place of a champion.")] = False,
+    as_of: AsOf = "",
+    project: Project = Path(),
+    environment: Environment = "default",
+) -> None:
+    """Make champion of a model that somebody else registered in MLflow."""
+    from prefect_mlops.deployments.adopt import adopt_model
+
+    moment, told = _moment(as_of), {"trust_pickle": trust_pickle, "replace": replace}
+    typer.echo(adopt_model(uri, data, moment, environment, spec=spec, project=project, **told))
+
+
+@app.command()
+@told_plainly
 def sync(
     project: Project = Path(),
     pool: Annotated[str | None, typer.Option(help="Work pool that runs the flows; the file's own, or local.")] = None,

@@ -1,3 +1,4 @@
+from .adopting import adopt_version, fetch_source
 from .data import (
     accept_labels,
     accept_rows,
@@ -14,6 +15,7 @@ from .governance import check_due, record_stage, render_model_card, trace_lineag
 from .intake import find_waiting, take_batch
 from .judging import judge_candidate, judge_health
 from .landing import watch_landing
+from .learning import learn_candidate
 from .monitoring import collect_predictions, observe_model
 from .packaging import build_bento, stage_bento
 from .publishing import (
@@ -38,6 +40,7 @@ from .validation import load_suite, validate_data
 __all__ = [
     "accept_labels",
     "accept_rows",
+    "adopt_version",
     "announce",
     "announce_intake",
     "build_bento",
@@ -49,10 +52,12 @@ __all__ = [
     "describe_recent",
     "evaluate_candidate",
     "fetch_package",
+    "fetch_source",
     "find_waiting",
     "finish_rollout",
     "judge_candidate",
     "judge_health",
+    "learn_candidate",
     "load_batch",
     "load_champion",
     "load_data",

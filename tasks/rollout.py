@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from prefect import task
 
+from prefect_mlops.core.cards import TAKES_OVER
 from prefect_mlops.core.names import Slot, other_slot
 from prefect_mlops.core.rollout import Observed, Step, judge_step
 from prefect_mlops.core.spec import ModelSpec
@@ -129,7 +130,7 @@ def choose_rollback(ledger: Ledger, tracking: MlflowTracking, spec: ModelSpec, v
         return RollbackChoice(None, f"Version {version} is champion already.")
     if version:
         return RollbackChoice(version, "asked for")
-    history = [r for r in ledger.records(model=spec.name) if r.stage in ("champion.promoted", "champion.rolled-back")]
+    history = [record for record in ledger.records(model=spec.name) if record.stage in TAKES_OVER]
     previous = [record.body["previous"] for record in history if record.body["version"] == champion]
     if not previous or previous[-1] is None:
         return RollbackChoice(None, f"Version {champion} is the first champion; there is none to go back to.")

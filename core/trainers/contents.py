@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from prefect_mlops.core.errors import TrainingError
@@ -10,7 +11,7 @@ from prefect_mlops.core.errors import TrainingError
 if TYPE_CHECKING:
     from prefect_mlops.core.trainers.fitted import FittedModel
 
-__all__ = ["content_digest", "untrusted_types"]
+__all__ = ["content_digest", "strange_types", "untrusted_types"]
 
 ALLOWED = ("sklearn.", "numpy.", "scipy.")
 BOOSTERS = (
@@ -36,7 +37,7 @@ def untrusted_types(pipeline: Any) -> list[str]:
         found = sorted(str(name) for name in skops.io.get_untrusted_types(data=skops.io.dumps(pipeline)))
     except Exception as error:
         raise TrainingError(estimator, f"skops cannot write it ({error})") from error
-    strange = [name for name in found if not name.startswith(ALLOWED) and name not in BOOSTERS]
+    strange = strange_types(found)
     if strange:
         reason = (
             f"it holds {', '.join(strange)}, and a stored model may hold only types of scikit-learn, numpy and scipy, "
@@ -44,6 +45,16 @@ def untrusted_types(pipeline: Any) -> list[str]:
         )
         raise TrainingError(estimator, reason)
     return found
+
+
+def strange_types(names: Iterable[str]) -> list[str]:
+    """Those types that a stored model may not hold, sorted.
+
+    Examples:
+        >>> strange_types(["numpy.dtype", "acme.Encoder", "builtins.eval"])
+        ['acme.Encoder', 'builtins.eval']
+    """
+    return sorted(name for name in names if not name.startswith(ALLOWED) and name not in BOOSTERS)
 
 
 def content_digest(model: FittedModel) -> str:

@@ -16,6 +16,8 @@ __all__ = ["FittedModel", "Predictions", "Trainer", "prepare", "trusted_types"]
 
 MISSING = "missing"
 """The category that stands for no value."""
+ROLES = ("category", "crowded")
+"""How the parts are called that take categories; an adopted model has several, such as `category as number`."""
 QUANTILES = "quantiles"
 """The last step of a pipeline that answers several quantiles."""
 
@@ -156,7 +158,7 @@ def _categories(pipeline: Any) -> tuple[str, ...]:
     """The category columns of a pipeline of ours; none for anybody else's, whose frame must hold numbers."""
     first = pipeline.steps[0][1] if hasattr(pipeline, "steps") else pipeline
     parts = getattr(first, "transformers", ())
-    return tuple(column for name, _, columns in parts if name in ("category", "crowded") for column in columns)
+    return tuple(column for name, _, columns in parts if name.startswith(ROLES) for column in columns)
 
 
 def _last(pipeline: Any) -> Any:
