@@ -6,12 +6,21 @@ from pathlib import Path
 
 import mlflow
 import pytest
+from prefect import flow
+from prefect.artifacts import Artifact
 
 from prefect_mlops.blocks import MlflowTracking
 from prefect_mlops.core.errors import DataError, NotFound
-from prefect_mlops.core.experiments.comparing import holdout_table
+from prefect_mlops.core.experiments.comparing import compare_holdouts, holdout_table
 from prefect_mlops.core.trainers import FittedModel
-from prefect_mlops.tasks.experiments import HOLDOUT, _shown, compare_runs, report_experiment
+from prefect_mlops.tasks.experiments import (
+    HOLDOUT,
+    _shown,
+    compare_runs,
+    publish_comparison,
+    publish_experiment,
+    report_experiment,
+)
 from tests.core.experiment_cases import FOREST, Case, tumours
 
 
@@ -66,3 +75,25 @@ def test_a_report_makes_an_artifact_with_every_picture_and_can_leave_the_learnin
     assert report.record.learning == ()
     assert text.startswith(f"# tumours: {case.decision().outcome}")
     assert text.count("](data:image/png;base64,iVBOR") == len(report.pictures) == 4
+
+
+@pytest.mark.process
+@pytest.mark.usefixtures("prefect_api")
+def test_both_documents_are_artifacts_of_the_model() -> None:
+    case = tumours()
+    report = report_experiment.fn(
+        case.spec, case.model, case.training, case.judging, case.evidence(), case.decision(), learning=False
+    )
+    tables = {name: holdout_table(case.spec, model, case.judging) for name, model in
+              (("first", case.model), ("second", forest(case)))}  # fmt: skip
+
+    @flow
+    def publish() -> None:
+        publish_experiment(case.spec, report, {"MLflow": "http://mlflow.invalid/run"})
+        publish_comparison(case.spec, compare_holdouts(case.spec, tables))
+
+    publish()
+
+    shown, compared = (Artifact.get(f"tumours-{name}") for name in ("experiment", "runs"))
+    assert str(getattr(shown, "data", "")).count("data:image/png") == 4
+    assert "better than first by" in str(getattr(compared, "data", ""))
