@@ -5,12 +5,18 @@ import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prefect_mlops.core.errors import NotFound
-from prefect_mlops.core.evidence import Evidence
+from prefect_mlops.core.evidence import Decision, Evidence
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.core.specfile import load_spec
 from prefect_mlops.deployments.new import data_of
+
+if TYPE_CHECKING:
+    from prefect_mlops.core.experiments.records import Report
+    from prefect_mlops.core.splits import RowSets
+    from prefect_mlops.tasks.learning import Learned
 
 __all__ = ["try_model"]
 
@@ -63,18 +69,31 @@ def try_model(name: str, project: Path, data: Path | None = None) -> Iterator[st
     rows = tasks.load_labelled_rows.fn(places.tables, spec, moment, versions)
     sets = tasks.split_rows.fn(spec, rows, moment)
     yield f"train: {len(sets.training):,} rows teach, {len(sets.judging):,} judge ({sets.judged_on})"
-    candidate = tasks.train_candidate.fn(spec, sets.training)
+    learned = tasks.learn_candidate.fn(spec, sets.training)
+    if learned.search:
+        yield f"search: {learned.search.summary}"
     evidence = tasks.evaluate_candidate.fn(
-        spec, candidate, sets.judging, sets.training[spec.target.column], judged_on=sets.judged_on
+        spec, learned.model, sets.judging, sets.training[spec.target.column], judged_on=sets.judged_on
     )
     decision = tasks.judge_candidate.fn(spec, evidence)
     yield from _measured(evidence)
     yield from (f"  {verdict.gate}: {verdict.outcome}. {verdict.reason}" for verdict in decision.verdicts)
     yield f"gate: {decision.outcome}. {decision.summary}"
-    profile = tasks.profile_candidate.fn(spec, candidate, sets.reference)
-    lineage = tasks.trace_lineage.fn(spec, sets, moment, versions, suite)
+    profile = tasks.profile_candidate.fn(spec, learned.model, sets.reference)
+    lineage = tasks.trace_lineage.fn(spec, sets, moment, versions, suite, learned.spec.trainer)
     logged = tasks.log_candidate.fn(
-        places.tracking, spec, candidate, evidence, decision, lineage, profile, sets.reference, places.tables
+        places.tracking,
+        spec,
+        learned.model,
+        evidence,
+        decision,
+        lineage,
+        profile,
+        sets.reference,
+        places.tables,
+        judging=sets.judging,
+        report=_report(learned, sets, evidence, decision) if spec.report else None,
+        search=learned.search,
     )
     yield f"record: MLflow run {logged.run} in {places.tracking.resolved_uri()}"
     if logged.version:
@@ -82,6 +101,21 @@ def try_model(name: str, project: Path, data: Path | None = None) -> Iterator[st
         bento = tasks.build_bento.fn(spec, package, places.bentos)
         yield f"package: {bento.tag} in {home / 'bentos'}"
     yield from _deploying(spec, file, bool(logged.version))
+
+
+def _report(learned: "Learned", sets: "RowSets", evidence: Evidence, decision: Decision) -> "Report":
+    from prefect_mlops import tasks
+
+    return tasks.report_experiment.fn(
+        learned.spec,
+        learned.model,
+        sets.training,
+        sets.judging,
+        evidence,
+        decision,
+        search=learned.search,
+        usage=learned.usage,
+    )
 
 
 def _measured(evidence: Evidence) -> Iterator[str]:

@@ -12,6 +12,7 @@ from prefect_mlops.tasks import (
     announce,
     evaluate_candidate,
     judge_candidate,
+    learn_candidate,
     load_champion,
     load_labelled_rows,
     load_places,
@@ -22,14 +23,15 @@ from prefect_mlops.tasks import (
     profile_candidate,
     publish_card,
     publish_decision,
+    publish_experiment,
     read_champion,
     record_stage,
     render_model_card,
+    report_experiment,
     run_name,
     split_rows,
     time_of_run,
     trace_lineage,
-    train_candidate,
 )
 
 __all__ = ["train"]
@@ -48,6 +50,7 @@ def train(
     as_of: datetime | None = None,
     data_version: int = -1,
     labels_version: int = -1,
+    workers: int = 1,
 ) -> State:
     """Train a candidate and judge it on rows that neither it nor the champion learned from.
 
@@ -57,6 +60,7 @@ def train(
         as_of: End of the window that is read; the run's scheduled time by default.
         data_version: Version of the accepted rows; the newest when -1.
         labels_version: Version of the labels; the newest when -1.
+        workers: Processes that a search tries parameters in.
     """
     moment = time_of_run(as_of)
     places = load_places(environment)
@@ -65,28 +69,58 @@ def train(
         champion = read_champion(places.tracking, spec)
         rows = load_labelled_rows(places.tables, spec, moment, versions)
         sets = split_rows(spec, rows, moment, champion.lineage.cutoff if champion else "")
-        candidate = train_candidate(spec, sets.training)
+        learned = learn_candidate(spec, sets.training, places.ledger, workers)
+        trusted = load_champion(places.tracking, spec, champion.version) if champion else None
         evidence = evaluate_candidate(
             spec,
-            candidate,
+            learned.model,
             sets.judging,
             sets.training[spec.target.column],
-            champion=load_champion(places.tracking, spec, champion.version) if champion else None,
+            champion=trusted,
             champion_version=champion.version if champion else None,
             candidate_name=run_name(),
             judged_on=sets.judged_on,
         )
         decision = judge_candidate(spec, evidence)
-        profile = profile_candidate(spec, candidate, sets.reference)
-        lineage = trace_lineage(spec, sets, moment, versions, load_suite(places.suites, spec))
+        profile = profile_candidate(spec, learned.model, sets.reference)
+        suite = load_suite(places.suites, spec)
+        lineage = trace_lineage(spec, sets, moment, versions, suite, learned.spec.trainer)
+        report = (
+            report_experiment(
+                learned.spec,
+                learned.model,
+                sets.training,
+                sets.judging,
+                evidence,
+                decision,
+                champion=trusted,
+                search=learned.search,
+                usage=learned.usage,
+            )
+            if spec.report
+            else None
+        )
         logged = log_candidate(
-            places.tracking, spec, candidate, evidence, decision, lineage, profile, sets.reference, places.tables
+            places.tracking,
+            spec,
+            learned.model,
+            evidence,
+            decision,
+            lineage,
+            profile,
+            sets.reference,
+            places.tables,
+            judging=sets.judging,
+            report=report,
+            search=learned.search,
         )
 
     subject = str(logged.version or logged.run)
     made = {"evidence": evidence, "decision": decision, "lineage": lineage, "labels_version": versions.labels_version}
     record_stage(places.ledger, spec, f"candidate.{decision.outcome}", subject, moment, made)
     publish_decision(spec, evidence, decision, {"MLflow": logged.link})
+    if report is not None:
+        publish_experiment(spec, report, {"MLflow": logged.link})
     publish_card(spec, render_model_card(places.ledger, spec))
     announce(
         OUTCOMES[decision.outcome],

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from prefect_mlops.blocks import Ledger
     from prefect_mlops.core.ledger import Record
     from prefect_mlops.core.lineage import Lineage
+    from prefect_mlops.core.spec import TrainerPart
     from prefect_mlops.core.splits import RowSets
     from prefect_mlops.tasks.data import Versions
     from prefect_mlops.tasks.registry import Champion
@@ -109,7 +110,12 @@ def _newer(spec: ModelSpec, labelled: pd.DataFrame, champion: Champion | None) -
 
 @task
 def trace_lineage(
-    spec: ModelSpec, sets: RowSets, as_of: datetime, versions: Versions, suite: Suite | None = None
+    spec: ModelSpec,
+    sets: RowSets,
+    as_of: datetime,
+    versions: Versions,
+    suite: Suite | None = None,
+    trainer: TrainerPart | None = None,
 ) -> Lineage:
     """Name everything that a version is made from: rows, suite, code, environment, spec, seed and parameters.
 
@@ -120,6 +126,7 @@ def trace_lineage(
         versions: Which versions of the tables were read.
         suite: What its rows have to fit, from `load_suite`; by default the spec's own expectations. Without it the
             digest of a suite that the spec only names stays empty.
+        trainer: The trainer with the parameters that a search chose; the spec's own by default.
     """
     from prefect_mlops.core.evaluation import holdout_digest
     from prefect_mlops.core.lineage import DataVersion, Lineage
@@ -134,7 +141,7 @@ def trace_lineage(
         suite_digest="" if asked.stored else asked.digest,
         lock_digest=_installed_digest(),
         seed=spec.seed,
-        parameters=spec.trainer.model_dump(mode="json"),
+        parameters=(trainer or spec.trainer).model_dump(mode="json"),
         holdout_digest=holdout_digest(spec, sets.judging),
         cutoff=sets.cutoff,
         as_of=as_of.isoformat(),

@@ -12,14 +12,17 @@ from prefect_mlops.core.errors import NotFound
 from prefect_mlops.core.evidence import Decision, Evidence
 from prefect_mlops.core.lineage import Lineage
 from prefect_mlops.core.spec import ModelSpec
+from prefect_mlops.tasks.recording import log_search, write_holdout, write_report
 
 if TYPE_CHECKING:
     import pandas as pd
     from mlflow.entities import DatasetInput
 
     from prefect_mlops.blocks import DeltaTables, MlflowTracking
+    from prefect_mlops.core.experiments.records import Report
     from prefect_mlops.core.lineage import DataVersion
     from prefect_mlops.core.profile import ReferenceProfile
+    from prefect_mlops.core.search.results import SearchResult
     from prefect_mlops.core.trainers import FittedModel
 
 __all__ = [
@@ -79,11 +82,15 @@ def log_candidate(
     profile: ReferenceProfile,
     reference: pd.DataFrame,
     tables: DeltaTables | None = None,
+    judging: pd.DataFrame | None = None,
+    report: Report | None = None,
+    search: SearchResult | None = None,
 ) -> Logged:
     """Log one training as an MLflow run; register it as a version when it was accepted.
 
     The model is logged in skops format, with its signature and the requirements it needs. A run that cannot be
-    finished is marked failed and registers nothing. With `tables` the run's input says where its table lies.
+    finished is marked failed and registers nothing. With `tables` the run's input says where its table lies, with
+    `judging` the run keeps what `compare_runs` compares by, and `report` and `search` lie beside the model.
 
     Returns:
         Where it is on record; the registry version has the alias `candidate`.
@@ -102,12 +109,21 @@ def log_candidate(
     experiment = tracking.experiment_id(spec.name)
     with mlflow.start_run(experiment_id=experiment, run_name=evidence.candidate) as run:
         mlflow.log_params({"spec": spec.digest[:12], "seed": spec.seed, **_flat(lineage.parameters)})
-        mlflow.log_metrics({f"{m.subject}_{m.metric}": m.value for m in evidence.measurements})
+        spread = {f"{m.subject}_{m.metric}_error": m.standard_error for m in evidence.measurements}
+        mlflow.log_metrics({f"{m.subject}_{m.metric}": m.value for m in evidence.measurements} | spread)
+        if report is not None and report.record.usage is not None:
+            mlflow.log_metrics(report.record.usage.model_dump())
         mlflow.set_tags({"mlops.decision": decision.outcome, "mlops.data": lineage.data.digest})
         client.log_inputs(run.info.run_id, [_dataset(lineage.data, tables)])
         with tempfile.TemporaryDirectory() as folder:
             _write_records(Path(folder), spec, candidate, evidence, decision, lineage, profile, reference, trusted)
+            if judging is not None:
+                write_holdout(Path(folder), spec, candidate, judging)
+            if report is not None:
+                write_report(Path(folder), report)
             mlflow.log_artifacts(folder, FOLDER)
+        if search is not None:
+            log_search(client, run.info.run_id, experiment, spec, search)
         model_uri = _log_model(candidate, reference, trusted)
     logged = Logged(run.info.run_id, 0, tracking.run_url(experiment, run.info.run_id))
     if not decision.accepted:

@@ -1,0 +1,85 @@
+"""Learn a candidate: search for its parameters where the spec asks, fit it, and say what that took."""
+
+from __future__ import annotations
+
+import resource
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from prefect import task
+
+from prefect_mlops.core.spec import ModelSpec
+from prefect_mlops.tasks.searching import search_candidate
+from prefect_mlops.tasks.training import train_candidate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from prefect_mlops.blocks import Ledger
+    from prefect_mlops.core.experiments.records import Usage
+    from prefect_mlops.core.search.results import SearchResult
+    from prefect_mlops.core.trainers import FittedModel
+
+__all__ = ["Learned", "learn_candidate"]
+
+
+class Learned(NamedTuple):
+    """A candidate and how it came to be.
+
+    Attributes:
+        spec: The spec with the parameters that were chosen; the spec itself without a search.
+        model: The candidate.
+        search: What the search found; None without one.
+        usage: Seconds and memory of search and fit.
+    """
+
+    spec: ModelSpec
+    model: FittedModel
+    search: SearchResult | None
+    usage: Usage
+
+
+@task
+def learn_candidate(spec: ModelSpec, rows: pd.DataFrame, ledger: Ledger | None = None, workers: int = 1) -> Learned:
+    """Search where the spec asks for it, then fit the trainer with the chosen parameters on all rows.
+
+    Trials lie in the ledger's database where that is PostgreSQL, so that a run on another machine goes on with a
+    search that was killed; else in a file under the home.
+
+    Args:
+        spec: The model's spec.
+        rows: Labelled rows to learn from.
+        ledger: Says where the trials lie.
+        workers: Processes that try at once.
+
+    Raises:
+        DataError: The rows cannot be learned from.
+        SpecError: The search asks for parameters that the trainer does not have.
+        PartError: The trainer's class or the search's metric cannot be used.
+        TrainingError: The estimator failed, or every trial did.
+    """
+    from prefect_mlops.core.experiments.records import Usage
+
+    before, begun = _cpu_seconds(), time.perf_counter()
+    found = None
+    if spec.search is not None:
+        storage = ledger.url if ledger and ledger.url.get_secret_value().startswith("postgresql") else ""
+        found = search_candidate.fn(spec, rows, storage, workers)
+        spec = found.applied(spec)
+    model = train_candidate.fn(spec, rows)
+    usage = Usage(seconds=time.perf_counter() - begun, cpu_seconds=_cpu_seconds() - before, peak_mib=_peak_mib())
+    return Learned(spec, model, found, usage)
+
+
+def _cpu_seconds() -> float:
+    """Of this process and all that it has ended."""
+    return sum(
+        used.ru_utime + used.ru_stime
+        for used in (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    )
+
+
+def _peak_mib() -> float:
+    """The most that this process, or any that it has ended, held since it started."""
+    most = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return most / 1024
