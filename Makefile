@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PREFECT_API_URL PREFECT_API_KEY PREFECT_PROFILE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint format types fast test test-slow bench-demo bench-data bench-suites bench-tables bench-studies bench-search bench-trainers schema lock clean
+.PHONY: help setup demo lint format types fast test test-slow bench-demo bench-data bench-suites bench-tables bench-studies bench-search bench-trainers bench-training schema lock clean
 
 help: ## list these words
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -66,6 +66,9 @@ bench-search: setup ## what a search's best is worth, naively and corrected, and
 
 bench-trainers: setup ## what training in parts costs on up to ten million rows of a table, as JSON
 	$(BIN)/python benchmarks/trainers.py
+
+bench-training: setup ## what mlops-train costs beside the bare script, and whether training twice is the same, as JSON
+	$(BIN)/python benchmarks/training.py --results docs/results/bench-training.json
 
 schema: setup ## write the JSON schema of specs, which flows and editors read
 	@$(BIN)/python -m prefect_mlops.core.specparameter
