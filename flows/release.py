@@ -14,6 +14,7 @@ from prefect_mlops.tasks import (
     deploy_bento,
     fetch_package,
     finish_rollout,
+    is_in_service,
     load_places,
     one_writer,
     promote_version,
@@ -48,8 +49,9 @@ def release(spec: SpecParameter, version: int, environment: str = "default", as_
     places = load_places(environment)
     with one_writer(spec.name):
         champion = read_champion(places.tracking, spec)
-        if champion and champion.version >= version:
-            return Completed(name="Outdated", message=f"Version {champion.version} is champion already.")
+        trusted = champion.version if champion else 0
+        if trusted > version or (trusted == version and is_in_service(spec, places.target, version)):
+            return Completed(name="Outdated", message=f"Version {trusted} is champion already.")
         package = fetch_package(places.tracking, spec, version)
         learned = package.lineage.data
         bento = build_bento(spec, package, places.bentos)

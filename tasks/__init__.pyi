@@ -30,7 +30,7 @@ from .publishing import (
 )
 from .quarantine import load_quarantined, quarantine_rows, release_quarantined
 from .registry import fetch_package, load_champion, log_candidate, promote_version, read_champion
-from .rollout import choose_rollback, deploy_bento, finish_rollout, run_canary, undo_rollout
+from .rollout import choose_rollback, deploy_bento, finish_rollout, is_in_service, run_canary, undo_rollout
 from .runs import load_places, load_source, one_writer, run_key, run_logger, run_name, time_of_run
 from .searching import search_candidate
 from .suites import read_history
@@ -55,6 +55,7 @@ __all__ = [
     "fetch_source",
     "find_waiting",
     "finish_rollout",
+    "is_in_service",
     "judge_candidate",
     "judge_health",
     "learn_candidate",

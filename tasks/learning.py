@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import resource
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-from prefect import task
+from prefect import runtime, task
 
+from prefect_mlops.core.names import artifact_key
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.tasks.searching import search_candidate
 from prefect_mlops.tasks.training import train_candidate
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
     import pandas as pd
 
     from prefect_mlops.blocks import Ledger
@@ -64,11 +68,22 @@ def learn_candidate(spec: ModelSpec, rows: pd.DataFrame, ledger: Ledger | None =
     found = None
     if spec.search is not None:
         storage = ledger.url if ledger and ledger.url.get_secret_value().startswith("postgresql") else ""
-        found = search_candidate.fn(spec, rows, storage, workers)
+        found = search_candidate.fn(spec, rows, storage, workers, _teller(spec, spec.search.trials))
         spec = found.applied(spec)
     model = train_candidate.fn(spec, rows)
     usage = Usage(seconds=time.perf_counter() - begun, cpu_seconds=_cpu_seconds() - before, peak_mib=_peak_mib())
     return Learned(spec, model, found, usage)
+
+
+def _teller(spec: ModelSpec, trials: int | None) -> Callable[[int], None] | None:
+    """Shows in the Prefect UI how far a search is; nothing outside of a run, or where only seconds limit it."""
+    if trials is None or runtime.flow_run.id is None:
+        return None
+    from prefect.artifacts import create_progress_artifact, update_progress_artifact
+
+    words = f"{spec.search.metric if spec.search else ''} over {trials} trials"
+    made = cast("UUID", create_progress_artifact(0.0, key=artifact_key(spec.name, "search"), description=words))
+    return lambda finished: cast("None", update_progress_artifact(made, progress=min(100.0, 100.0 * finished / trials)))
 
 
 def _cpu_seconds() -> float:

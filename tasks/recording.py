@@ -32,7 +32,12 @@ def write_report(folder: Path, report: Report) -> None:
 
 
 def write_holdout(folder: Path, spec: ModelSpec, candidate: FittedModel, judging: pd.DataFrame) -> None:
-    """Write what `compare_runs` reads: of each judging row a hash of its key, its label and what the model said."""
+    """Write what `compare_runs` reads: of each judging row a hash of its key, its label and what the model said.
+
+    Nothing is written where a key is personal: whoever can list all keys could find out whose row it is.
+    """
+    if set(spec.data.key) & set(spec.data.personal):
+        return
     from prefect_mlops.core.experiments.comparing import holdout_table
 
     holdout_table(spec, candidate, judging).to_parquet(folder / "holdout.parquet", index=False)

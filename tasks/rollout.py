@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from prefect_mlops.blocks import BentoStore, Ledger, LocalTarget, MlflowTracking, PredictionLog
     from prefect_mlops.tasks.packaging import Bento
 
-__all__ = ["Placed", "choose_rollback", "deploy_bento", "finish_rollout", "run_canary", "undo_rollout"]
+__all__ = ["Placed", "choose_rollback", "deploy_bento", "finish_rollout", "is_in_service", "run_canary", "undo_rollout"]
 
 
 class Placed(NamedTuple):
@@ -99,6 +99,11 @@ def run_canary(spec: ModelSpec, target: LocalTarget, placed: Placed, share: int)
         time.sleep(plan.poll_seconds)
 
 
+def is_in_service(spec: ModelSpec, target: LocalTarget, version: int) -> bool:
+    """Whether a version runs in a slot; an adopted champion may not yet."""
+    return any(occupied.version == version for occupied in target.slots(spec.name).values())
+
+
 @task
 def finish_rollout(spec: ModelSpec, target: LocalTarget, placed: Placed) -> None:
     """Give the version all traffic; the slot of the former champion stays up for a rollback."""
@@ -131,7 +136,8 @@ def choose_rollback(ledger: Ledger, tracking: MlflowTracking, spec: ModelSpec, v
     if version:
         return RollbackChoice(version, "asked for")
     history = [record for record in ledger.records(model=spec.name) if record.stage in TAKES_OVER]
-    previous = [record.body["previous"] for record in history if record.body["version"] == champion]
+    takings = [record.body for record in history if record.body["version"] == champion]
+    previous = [taking["previous"] for taking in takings if taking["previous"] != champion]
     if not previous or previous[-1] is None:
         return RollbackChoice(None, f"Version {champion} is the first champion; there is none to go back to.")
     return RollbackChoice(int(previous[-1]), "the champion before")

@@ -19,6 +19,8 @@ from prefect_mlops.core.errors import TrainingError
 from prefect_mlops.tasks import trials
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import optuna
 
     from prefect_mlops.core.search.space import Search
@@ -47,13 +49,16 @@ class _Worker:
         self.said = self.process.stdout
         self.making: int | None = None
         self.since = 0.0
+        self.made = 0
         self.stopped = self.ended = False
 
     def listen(self) -> None:
         """Read what it said since; nothing at all means that it has ended."""
         told = os.read(self.said.fileno(), 65_536)
         for line in told.decode().splitlines():
-            self.making, self.since = (int(line[6:]), time.monotonic()) if line.startswith("begin ") else (None, 0.0)
+            begun = line.startswith("begin ")
+            self.making, self.since = (int(line[6:]), time.monotonic()) if begun else (None, 0.0)
+            self.made += not begun
         self.ended = not told
 
     def last_words(self) -> str:
@@ -62,7 +67,13 @@ class _Worker:
         return lines[-1][:300].rstrip(".") if lines else f"it ended with {self.process.returncode}"
 
 
-def run_workers(study: optuna.Study, search: Search, job: dict[str, Any], count: int) -> None:
+def run_workers(
+    study: optuna.Study,
+    search: Search,
+    job: dict[str, Any],
+    count: int,
+    tell: Callable[[int], None] | None = None,
+) -> None:
     """Let some processes make trials until there is nothing more to try.
 
     A trial that takes too long is failed, and its process ended. What was tried by a process that ended otherwise is
@@ -73,6 +84,7 @@ def run_workers(study: optuna.Study, search: Search, job: dict[str, Any], count:
         search: What the spec asks for.
         job: What a worker needs to know.
         count: How many processes.
+        tell: Called with the number of finished trials whenever it has grown.
 
     Raises:
         TrainingError: A worker cannot do its work at all.
@@ -92,7 +104,12 @@ def run_workers(study: optuna.Study, search: Search, job: dict[str, Any], count:
         try:
             for _ in range(count):
                 hire()
+            told = 0
             while waiting.get_map():
+                made = sum(worker.made for worker in crew)
+                if tell is not None and made > told:
+                    told = made
+                    tell(len(trials.finished(study)))
                 for key, _ in waiting.select(POLL_SECONDS):
                     worker: _Worker = key.data
                     worker.listen()

@@ -15,6 +15,8 @@ from prefect_mlops.core.search.results import Estimate, SearchResult, TrialRow
 from prefect_mlops.core.spec import ModelSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     import optuna
     import pandas as pd
@@ -31,7 +33,11 @@ STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
 
 @task
 def search_candidate(
-    spec: ModelSpec, rows: pd.DataFrame, storage: SecretStr | str = "", workers: int = 1
+    spec: ModelSpec,
+    rows: pd.DataFrame,
+    storage: SecretStr | str = "",
+    workers: int = 1,
+    tell: Callable[[int], None] | None = None,
 ) -> SearchResult:
     """Try parameters of the spec's trainer by cross-validation, in processes of their own.
 
@@ -44,6 +50,7 @@ def search_candidate(
         rows: Labelled rows to learn from.
         storage: A folder for journals, `search` under the home by default, or a database's URL.
         workers: Processes that try at once.
+        tell: Called with the number of finished trials whenever it has grown.
 
     Returns:
         The trials, the parameters chosen, and what they are worth. `result.applied(spec)` is the spec to fit.
@@ -88,7 +95,7 @@ def search_candidate(
             "ends": ends,
             "lost": lost,
         }
-        run_workers(study, search, job, workers if not over else 1)
+        run_workers(study, search, job, workers if not over else 1, tell)
     study.set_user_attr("over", True)
     return _result(spec, study, judge, folder)
 

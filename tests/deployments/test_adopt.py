@@ -14,13 +14,16 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from typer.testing import CliRunner
 
-from prefect_mlops.blocks import Places
+from prefect_mlops.blocks import LocalTarget, Places
+from prefect_mlops.blocks.serving import free_port
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.core.specfile import load_spec
 from prefect_mlops.deployments.bootstrap import bootstrap
 from prefect_mlops.deployments.cli import app
 from prefect_mlops.deployments.demo.datasets import wine
 from prefect_mlops.flows.ingest import ingest
+from prefect_mlops.flows.release import release
+from prefect_mlops.flows.rollback import rollback
 from prefect_mlops.flows.train import train
 
 pytestmark = pytest.mark.process
@@ -38,7 +41,10 @@ def spec() -> ModelSpec:
 def places(prefect_server: Any, spec: ModelSpec, tmp_path: Path) -> Iterator[Places]:
     with temporary_settings({PREFECT_API_URL: prefect_server.url}):
         bootstrap([spec], tmp_path / "home", environment="adopting")
-        yield Places.load("adopting")
+        LocalTarget(folder=str(tmp_path / "serving"), port=free_port()).save("adopting", overwrite=True)
+        found = Places.load("adopting")
+        yield found
+        found.target.stop()
 
 
 def call(*arguments: object) -> tuple[int, str]:
@@ -75,6 +81,11 @@ def test_the_next_candidate_is_judged_against_the_adopted_model(
     evidence: Any = records[-1].body["evidence"]
     assert evidence["champion_version"] == 1
     assert {found["against"] for found in evidence["comparisons"]} >= {"champion", "baseline"}
+
+    # The adopted champion is put into service by itself, once, and there is none before it to go back to.
+    for name in ("Promoted", "Outdated"):
+        assert release(spec, 1, environment="adopting", as_of=JANUARY, return_state=True).name == name
+    assert rollback(spec, environment="adopting", as_of=JANUARY, return_state=True).name == "Refused"
 
 
 @pytest.mark.parametrize(

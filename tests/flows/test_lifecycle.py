@@ -28,6 +28,7 @@ from prefect_mlops.flows.release import release
 from prefect_mlops.flows.retrain import retrain
 from prefect_mlops.flows.rollback import rollback
 from prefect_mlops.flows.train import train
+from prefect_mlops.tasks import compare_runs
 
 pytestmark = pytest.mark.process
 
@@ -150,9 +151,36 @@ def test_a_model_lives_its_whole_life(places: Places, spec: ModelSpec, tmp_path:
     assert {"data.quarantined", "data.accepted", "candidate.accepted", "bento.staged", "canary.step"} <= set(stages)
 
 
+def test_a_search_is_on_record_with_its_trials_and_runs_are_compared_by_pairs(places: Places, spec: ModelSpec) -> None:
+    space = {"C": {"low": 0.01, "high": 10.0, "log": True}}
+    plain = spec.model_dump()
+    plain["trainer"] = {"kind": "sklearn", "estimator": "sklearn.linear_model.LogisticRegression"}
+    plain["search"] = {"space": space, "metric": "log_loss", "trials": 4, "folds": 2}
+    searching = ModelSpec.model_validate(plain)
+
+    ended = run(train, searching, as_of=FEBRUARY)
+    assert ended.is_completed(), ended.message
+    client = places.tracking.client()
+    experiment = places.tracking.experiment_id(spec.name)
+    children = client.search_runs([experiment], "tags.`mlflow.parentRunId` != ''")
+    parent = client.get_run(children[0].data.tags["mlflow.parentRunId"])
+    assert len(children) == 3
+    assert len(client.get_metric_history(parent.info.run_id, "trial_log_loss")) == 4
+    kept = {file.path for file in client.list_artifacts(parent.info.run_id, "mlops")}
+    assert {"mlops/report.html", "mlops/roc.png", "mlops/trials.json", "mlops/holdout.parquet"} <= kept
+    assert {"candidate_log_loss", "candidate_log_loss_error", "cpu_seconds", "peak_mib"} <= set(parent.data.metrics)
+
+    runs = [found.info.run_id for found in client.search_runs([experiment]) if "mlops.data" in found.data.tags]
+    compared = compare_runs.fn(places.tracking, spec, [runs[0], runs[-1]])
+    against = [value for value in compared.values if value.advantage is not None]
+    assert compared.rows > 10
+    assert {value.verdict for value in against} <= {"better", "worse", "not shown"}
+
+
 @pytest.mark.usefixtures("places")
 def test_people_find_an_artifact_of_every_stage() -> None:
-    wanted = {f"wine-cultivar-{document}" for document in ("validation", "decision", "health", "rollout", "card")}
+    documents = ("validation", "decision", "experiment", "search", "health", "rollout", "card")
+    wanted = {f"wine-cultivar-{document}" for document in documents}
     with get_client(sync_client=True) as client:
         keys = ArtifactFilter(key=ArtifactFilterKey(any_=sorted(wanted)))
         found = client.read_artifacts(artifact_filter=keys, limit=200)
