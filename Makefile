@@ -67,8 +67,9 @@ bench-search: setup ## what a search's best is worth, naively and corrected, and
 bench-trainers: setup ## what training in parts costs on up to ten million rows of a table, as JSON
 	$(BIN)/python benchmarks/trainers.py
 
-bench-training: setup ## what mlops-train costs beside the bare script, and whether training twice is the same, as JSON
+bench-training: setup ## what mlops-train costs beside the bare script, and how good drafted specs are beside skrub, as JSON
 	$(BIN)/python benchmarks/training.py --results docs/results/bench-training.json
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.drafts --results docs/results/bench-drafts.json
 
 schema: setup ## write the JSON schema of specs, which flows and editors read
 	@$(BIN)/python -m prefect_mlops.core.specparameter

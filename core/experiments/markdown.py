@@ -47,6 +47,8 @@ def experiment_report(record: ExperimentReport, links: Mapping[str, str]) -> str
         )
     if record.search:
         parts.append(f"## Search\n\n{record.search.summary}")
+    if record.overlap:
+        parts.append(record.overlap)
     if record.usage:
         parts.append(usage_sentence(record.usage))
     return "\n\n".join(parts) + "\n"

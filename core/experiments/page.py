@@ -61,6 +61,7 @@ def render_page(spec: ModelSpec, record: ExperimentReport, pictures: Mapping[str
             _picture(pictures, "learning"),
         ),
         _section("Search", _paragraph(record.search.summary) if record.search else ""),
+        _section("Rows on both sides of the split", _paragraph(record.overlap) if record.overlap else ""),
         _section("What it cost", _paragraph(usage_sentence(record.usage)) if record.usage else ""),
     ]  # fmt: skip
     title = escape(f"{evidence.model}: {decision.outcome}")

@@ -117,6 +117,7 @@ class ExperimentReport(Frozen):
         baselines: What a dummy and a linear model reach; None where nobody fitted them.
         search: What a search promised; None without one.
         usage: What the training cost; None where nobody measured it.
+        overlap: Which judging rows stand in training too, in a sentence.
     """
 
     metric: str
@@ -128,6 +129,7 @@ class ExperimentReport(Frozen):
     baselines: Baselines | None = None
     search: Searched | None = None
     usage: Usage | None = None
+    overlap: str = ""
 
 
 class Report(NamedTuple):

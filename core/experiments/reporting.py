@@ -19,6 +19,7 @@ from prefect_mlops.core.experiments.pictures import (
 from prefect_mlops.core.experiments.records import CurveNumber, ExperimentReport, Report, Searched
 from prefect_mlops.core.experiments.residuals import residuals_of
 from prefect_mlops.core.search.results import Estimate
+from prefect_mlops.core.splits.overlap import overlap
 from prefect_mlops.core.studies.baselines import baseline_measurements
 from prefect_mlops.core.studies.beside import judged_rows, main_metric, said_by
 
@@ -86,6 +87,7 @@ def make_report(
     points = learning_curve(spec, training, judged, metric, candidate=candidate) if learning else ()
     if sum(point.value is not None and math.isfinite(point.value.value) for point in points) > 1:
         pictures["learning"] = learning_picture(points, metric.name)
+    shared = overlap(training, judging, spec.data.key, spec.features.names, spec.target.column)
     record = ExperimentReport(
         metric=metric.name,
         evidence=baselines.within(evidence),
@@ -96,6 +98,7 @@ def make_report(
         baselines=baselines,
         search=None if search is None else _searched(search),
         usage=usage,
+        overlap=shared.sentence,
     )
     return Report(record, pictures, render_page(spec, record, pictures))
 
