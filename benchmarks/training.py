@@ -26,6 +26,8 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results" / "bench-training.json"
 MONTHS = (1, 2, 3)
 TREES = 240
+SUBSAMPLES = (0.3, 0.9)
+"""The share of rows that each tree learns from: a fit of some seven CPU seconds, and one of some twenty."""
 AS_OF = datetime(2013, 4, 2, tzinfo=UTC)
 RUNS = 5
 ASKED_CPU, ASKED_MEMORY = 1.15, 1.25
@@ -65,17 +67,17 @@ print(json.dumps({name: content_digest(fitted(spec_with(kind, time="at"))) for n
 """
 
 
-def spec(report: bool = False) -> Any:
+def spec(subsample: float = SUBSAMPLES[0], report: bool = False) -> Any:
     """The flights' spec with so many trees that the fit costs more than five CPU seconds."""
     from prefect_mlops.core.spec import ModelSpec
     from prefect_mlops.core.specfile import load_spec
 
     plain = load_spec(ROOT / "deployments" / "specs" / "flights-late.yaml").model_dump(mode="json")
-    plain["trainer"]["parameters"] |= {"n_estimators": TREES}
+    plain["trainer"]["parameters"] |= {"n_estimators": TREES, "subsample": subsample}
     return ModelSpec.model_validate(plain | {"report": report})
 
 
-def prepare(folder: Path) -> dict[str, Any]:
+def prepare(folder: Path, _: float) -> dict[str, Any]:
     """Three months of flights: as a file for the script, as tables, blocks and an empty registry for the flow."""
     import pandas as pd
 
@@ -95,7 +97,7 @@ def prepare(folder: Path) -> dict[str, Any]:
     return {"rows": len(rows)}
 
 
-def bare(folder: Path) -> dict[str, Any]:
+def bare(folder: Path, subsample: float) -> dict[str, Any]:
     """What an engineer writes: read, split, fit and score the pipeline that the spec's roles build."""
     import pandas as pd
     from sklearn.compose import ColumnTransformer
@@ -127,7 +129,7 @@ def bare(folder: Path) -> dict[str, Any]:
             [("numeric", SimpleImputer(strategy="median"), numeric), ("category", encode, category)],
         ),
         GradientBoostingClassifier(
-            n_estimators=TREES, max_depth=5, learning_rate=0.12, subsample=0.3, max_features=12, random_state=7
+            n_estimators=TREES, max_depth=5, learning_rate=0.12, subsample=subsample, max_features=12, random_state=7
         ),
     )
     began = time.process_time()
@@ -138,7 +140,7 @@ def bare(folder: Path) -> dict[str, Any]:
     return {"fit_s": fit, "score": scores["roc_auc"], "trained_on": len(training)}
 
 
-def flow(folder: Path, report: bool = False) -> dict[str, Any]:
+def flow(folder: Path, subsample: float, report: bool = False) -> dict[str, Any]:
     """The flow, in this process, with the CPU seconds of each of its tasks."""
     before, apart = standing(), {}
     for name, modules in (("prefect", OF_PREFECT), ("mlflow", OF_MLFLOW)):
@@ -164,7 +166,7 @@ def flow(folder: Path, report: bool = False) -> dict[str, Any]:
 
     Task.__call__ = timed  # type: ignore[method-assign, assignment]
     began = time.process_time()
-    ended = train(spec(report), environment=ENVIRONMENT, as_of=AS_OF, return_state=True)
+    ended = train(spec(subsample, report), environment=ENVIRONMENT, as_of=AS_OF, return_state=True)
     whole = time.process_time() - began
     assert ended.name == "Accepted", f"{ended.name}: {ended.message}"
     cpu, peak = used(), _status("VmHWM")  # what follows is of the benchmark
@@ -184,9 +186,9 @@ def flow(folder: Path, report: bool = False) -> dict[str, Any]:
     }
 
 
-def with_report(folder: Path) -> dict[str, Any]:
+def with_report(folder: Path, subsample: float) -> dict[str, Any]:
     """The flow with the report of the experiment, to see what that costs."""
-    return flow(folder, report=True)
+    return flow(folder, subsample, report=True)
 
 
 def standing() -> tuple[float, float]:
@@ -199,7 +201,7 @@ CASES: dict[str, Callable[[Path], dict[str, Any]]] = {
 }
 
 
-def measure(name: str, folder: Path) -> dict[str, Any]:
+def measure(name: str, folder: Path, subsample: float) -> dict[str, Any]:
     """One of them, in this process, which has done nothing else; the seconds of its children count."""
     began = time.process_time()
     sum(number * number for number in range(10_000_000))
@@ -208,7 +210,7 @@ def measure(name: str, folder: Path) -> dict[str, Any]:
     for module in BOTH:
         importlib.import_module(module)
     imports = time.process_time() - began
-    told = CASES[name](folder)
+    told = CASES[name](folder, subsample)
     # Not ru_maxrss: the kernel starts it at what the parent held.
     found = {"cpu_s": used(), "peak_mib": _status("VmHWM"), "loop_s": loop, "imports_s": imports, **told}
     return found | {"cpu_s": found["cpu_s"] - loop}
@@ -241,24 +243,27 @@ def beside_the_script(runs: int) -> dict[str, Any]:
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         }
 
-        def child(name: str) -> dict[str, Any]:
-            command = [sys.executable, __file__, "--measure", name, "--folder", path]
+        def child(name: str, subsample: float) -> dict[str, Any]:
+            command = [sys.executable, __file__, "--measure", name, "--folder", path, "--subsample", str(subsample)]
             done = subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True, check=True)
             return dict(json.loads(done.stdout.splitlines()[-1]))
 
         start = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
         server = start_server("Prefect server", start, env, folder / "server.log", f"{env['PREFECT_API_URL']}/health")
         try:
-            rows = child("prepare")["rows"]
-            pairs = []
-            for number in range(runs):
-                order = ("bare", "flow") if number % 2 else ("flow", "bare")  # a drift favours neither
-                pairs.append({name: child(name) for name in order})
-                print(_pair(pairs[-1]), flush=True)
-            reported = child("with_report")
+            rows = child("prepare", 0.0)["rows"]
+            return {f"subsample {share}": _turns(child, rows, runs, share) for share in SUBSAMPLES}
         finally:
             server.stop()
-    return _told(rows, pairs, reported)
+
+
+def _turns(child: Callable[[str, float], dict[str, Any]], rows: int, runs: int, share: float) -> dict[str, Any]:
+    pairs = []
+    for number in range(runs):
+        order = ("bare", "flow") if number % 2 else ("flow", "bare")  # a drift favours neither
+        pairs.append({name: child(name, share) for name in order})
+        print(_pair(pairs[-1]), flush=True)
+    return _told(rows, pairs, child("with_report", share))
 
 
 def _pair(pair: dict[str, dict[str, Any]]) -> str:
@@ -342,9 +347,10 @@ def main() -> None:
     words.add_argument("--results", type=Path)
     words.add_argument("--measure", choices=sorted(CASES), help=argparse.SUPPRESS)
     words.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    words.add_argument("--subsample", type=float, help=argparse.SUPPRESS)
     given = words.parse_args()
     if given.measure:
-        print(json.dumps(measure(given.measure, given.folder)))
+        print(json.dumps(measure(given.measure, given.folder, given.subsample)))
         return
     for part, run in PARTS.items():
         if given.part in (part, "all"):
