@@ -5,7 +5,6 @@ Run as a script it is one worker of a search, and imports nothing of Prefect, so
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import os
 import pickle
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import psutil
 
 from prefect_mlops.core.errors import TrainingError
+from prefect_mlops.tasks.trial_journal import open_journal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,35 +76,12 @@ def open_study(storage: str, name: str, search: Search, higher_is_better: bool) 
 
 
 def _storage(storage: str) -> Any:
-    from optuna.storages import JournalStorage, RDBStorage
-    from optuna.storages.journal import JournalFileBackend
+    from optuna.storages import RDBStorage
 
     if "://" in storage:
         waits = {"connect_args": {"timeout": 60}} if storage.startswith("sqlite") else {}
         return RDBStorage(storage, engine_kwargs=waits)
-    Path(storage).parent.mkdir(parents=True, exist_ok=True)
-    return JournalStorage(JournalFileBackend(storage, lock_obj=_JournalLock(storage)))  # type: ignore[arg-type]
-
-
-class _JournalLock:
-    """A lock that the kernel releases when its holder is killed; it takes away a line that was cut off."""
-
-    def __init__(self, journal: str) -> None:
-        self.journal, self.held = journal, -1
-
-    def acquire(self) -> bool:
-        self.held = os.open(f"{self.journal}.lock", os.O_RDWR | os.O_CREAT, 0o644)
-        fcntl.flock(self.held, fcntl.LOCK_EX)
-        with Path(self.journal).open("rb+") as file:
-            end = file.seek(0, os.SEEK_END)
-            file.seek(max(end - 1, 0))
-            if end and file.read(1) != b"\n":
-                file.seek(0)
-                file.truncate(file.read().rfind(b"\n") + 1)
-        return True
-
-    def release(self) -> None:
-        os.close(self.held)
+    return open_journal(storage)
 
 
 def occupied(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
