@@ -37,6 +37,8 @@ def log_model_file(candidate: FittedModel, file: StoredModel, reference: pd.Data
     from mlflow.models import Model, infer_signature
 
     sample = reference[list(candidate.features)].head(SIGNED_ROWS)
+    # A whole number may be missing in service, and then it travels as a float.
+    sample = sample.astype(dict.fromkeys(sample.select_dtypes("integer"), "float64"))
     said = candidate.predict(sample)
     boosted = ("lightgbm",) if any(name.startswith("lightgbm.") for name in file.trusted) else ()
     written = _Written(

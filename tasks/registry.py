@@ -12,6 +12,7 @@ from prefect_mlops.core.errors import NotFound
 from prefect_mlops.core.evidence import Decision, Evidence
 from prefect_mlops.core.lineage import Lineage
 from prefect_mlops.core.spec import ModelSpec
+from prefect_mlops.tasks.model_files import log_model_file
 from prefect_mlops.tasks.recording import log_search, write_holdout, write_report
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from prefect_mlops.core.profile import ReferenceProfile
     from prefect_mlops.core.search.results import SearchResult
     from prefect_mlops.core.trainers import FittedModel
+    from prefect_mlops.core.trainers.stored import StoredModel
 
 __all__ = [
     "Champion",
@@ -99,9 +101,9 @@ def log_candidate(
         TrackingUnavailable: MLflow does not answer.
         TrainingError: The model holds a type that cannot be stored safely.
     """
-    from prefect_mlops.core.trainers.fitted import trusted_types
+    from prefect_mlops.core.trainers.stored import stored
 
-    trusted = trusted_types(candidate)
+    file = stored(candidate)
     client = tracking.client()
     tracking.activate()
     import mlflow
@@ -116,7 +118,7 @@ def log_candidate(
         mlflow.set_tags({"mlops.decision": decision.outcome, "mlops.data": lineage.data.digest})
         client.log_inputs(run.info.run_id, [_dataset(lineage.data, tables)])
         with tempfile.TemporaryDirectory() as folder:
-            _write_records(Path(folder), spec, candidate, evidence, decision, lineage, profile, reference, trusted)
+            _write_records(Path(folder), spec, candidate, evidence, decision, lineage, profile, reference, file)
             if judging is not None:
                 write_holdout(Path(folder), spec, candidate, judging)
             if report is not None:
@@ -124,7 +126,7 @@ def log_candidate(
             mlflow.log_artifacts(folder, FOLDER)
         if search is not None:
             log_search(client, run.info.run_id, experiment, spec, search)
-        model_uri = _log_model(candidate, reference, trusted)
+        model_uri = log_model_file(candidate, file, reference)
     logged = Logged(run.info.run_id, 0, tracking.run_url(experiment, run.info.run_id))
     if not decision.accepted:
         return logged
@@ -188,28 +190,6 @@ def promote_version(tracking: MlflowTracking, spec: ModelSpec, version: int) -> 
     return previous
 
 
-def _log_model(candidate: FittedModel, reference: pd.DataFrame, trusted: list[str]) -> str:
-    from importlib.metadata import version as installed
-
-    import mlflow
-    from mlflow.models import infer_signature
-
-    sample = reference[list(candidate.features)].head(100)
-    said = candidate.predict(sample)
-    boosted = any(name.startswith("lightgbm.") for name in trusted)
-    needed = ("scikit-learn", "skops", "pandas", "numpy", *(["lightgbm"] if boosted else []))
-    signature = infer_signature(sample, said.labels if said.probabilities is None else said.probabilities)
-    info = mlflow.sklearn.log_model(
-        candidate.pipeline,
-        name="model",
-        serialization_format="skops",
-        skops_trusted_types=trusted,
-        signature=signature,
-        pip_requirements=[f"{name}=={installed(name)}" for name in needed],
-    )
-    return str(info.model_uri)
-
-
 def _write_records(
     folder: Path,
     spec: ModelSpec,
@@ -219,15 +199,13 @@ def _write_records(
     lineage: Lineage,
     profile: ReferenceProfile,
     reference: pd.DataFrame,
-    trusted: list[str],
+    file: StoredModel,
 ) -> None:
     """One file a record; `golden.json` holds rows with the answers that serving must give.
 
     A golden row is an example for everyone, so all of them have the mean in place of a personal value.
     """
     import json
-
-    import skops.io
 
     rows = reference.head(GOLDEN_ROWS)
     hidden = [name for name in spec.features.numeric if name in spec.data.personal]
@@ -238,8 +216,8 @@ def _write_records(
         "predictions": [_plain(label) for label in said.labels],
         "probabilities": None if said.probabilities is None else said.probabilities.tolist(),
     }
-    form = {"features": list(candidate.features), "classes": list(candidate.classes), "trusted": trusted}
-    (folder / MODEL_FILE).write_bytes(skops.io.dumps(candidate.pipeline))
+    form = {"features": list(candidate.features), "classes": list(candidate.classes), "trusted": list(file.trusted)}
+    (folder / MODEL_FILE).write_bytes(file.content)
     for name, record in (("evidence", evidence), ("decision", decision), ("lineage", lineage), ("profile", profile)):
         (folder / f"{name}.json").write_text(record.model_dump_json(indent=1))
     (folder / "spec.json").write_text(spec.model_dump_json(indent=1))

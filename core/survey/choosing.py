@@ -9,9 +9,12 @@ import numpy as np
 from prefect_mlops.core.errors import DataError, TrainingError
 from prefect_mlops.core.metrics import metric_named
 from prefect_mlops.core.metrics.encoding import class_order, encode_predictions, encode_target
+from prefect_mlops.core.splits import ByKey, ByTime
 from prefect_mlops.core.trainers import SklearnTrainer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
     from prefect_mlops.core.spec import ModelSpec
@@ -74,7 +77,11 @@ def trainers_for(problem: str, rows: int) -> tuple[SklearnTrainer, ...]:
 
 
 def choose_trainer(spec: ModelSpec, rows: pd.DataFrame) -> Choice:
-    """Fit each trainer on folds of the split's kind, and take the one whose mean is best.
+    """Fit each trainer on folds, and take the one whose mean is best.
+
+    Where rows have a time, folds by time come first: what later days prove worse than another trainer (paired over the
+    folds, one-sided 95%) is out. Few folds of different times tell little more, so the rest is decided by folds by
+    key.
 
     Args:
         spec: What the model must be; its own trainer is not looked at.
@@ -87,27 +94,49 @@ def choose_trainer(spec: ModelSpec, rows: pd.DataFrame) -> Choice:
     if len(rows) > ROWS:
         chosen = np.random.default_rng(spec.seed).choice(len(rows), ROWS, replace=False)
         drawn = rows.iloc[np.sort(chosen)]
+    trainers = {_said(trainer): trainer for trainer in trainers_for(spec.target.problem, len(rows))}
+    if isinstance(spec.split, ByTime):
+        later = _values(spec, drawn, trainers, spec.split)
+        best = max(later.values(), key=lambda worth: float(worth.mean()))
+        trainers = {name: trainers[name] for name, worth in later.items() if not _worse(worth, best)}
+    by_key = spec.split if isinstance(spec.split, ByKey) else ByKey()
+    means = {name: float(worth.mean()) for name, worth in _values(spec, drawn, trainers, by_key).items()}
     metric = metric_named(main_metric_of(spec.target.problem), spec.target.problem)
-    folds = spec.split.folds(drawn, key=spec.data.key, time=spec.data.time, count=FOLDS, seed=spec.seed)
-    found: list[tuple[float, SklearnTrainer]] = []
-    reasons = []
-    for trainer in trainers_for(spec.target.problem, len(rows)):
+    scores = {name: mean if metric.higher_is_better else -mean for name, mean in means.items()}
+    return Choice(trainers[max(means, key=lambda name: means[name])], metric.name, scores)
+
+
+def _values(
+    spec: ModelSpec, rows: pd.DataFrame, trainers: Mapping[str, SklearnTrainer], split: ByTime | ByKey
+) -> dict[str, np.ndarray]:
+    """The main metric of each trainer that can learn, fold by fold, higher where it is better."""
+    metric = metric_named(main_metric_of(spec.target.problem), spec.target.problem)
+    sign = 1.0 if metric.higher_is_better else -1.0
+    folds = split.folds(rows, key=spec.data.key, time=spec.data.time, count=FOLDS, seed=spec.seed)
+    found, reasons = {}, []
+    for name, trainer in trainers.items():
         asked = spec.model_copy(update={"trainer": trainer})
         try:
             values = []
             for fold in folds:
-                model = trainer.fit(asked, drawn.iloc[fold.training])
-                judged = drawn.iloc[fold.judging]
+                model, judged = trainer.fit(asked, rows.iloc[fold.training]), rows.iloc[fold.judging]
                 order = class_order(spec, model.classes)
                 said = encode_predictions(model.predict(judged), model.classes, order)
-                values.append(float(metric.value(encode_target(judged[spec.target.column], order), said)))
-            found.append((float(np.mean(values)), trainer))
+                values.append(sign * float(metric.value(encode_target(judged[spec.target.column], order), said)))
+            found[name] = np.array(values)
         except (DataError, TrainingError) as error:
             reasons.append(str(error))
     if not found:
         raise DataError(f"No trainer could learn from the rows: {reasons[0]}", "Correct the rows, or choose a trainer")
-    best = max(found, key=lambda each: each[0] if metric.higher_is_better else -each[0])
-    return Choice(best[1], metric.name, {_said(trainer): value for value, trainer in found})
+    return found
+
+
+def _worse(values: np.ndarray, best: np.ndarray) -> bool:
+    from scipy import stats
+
+    behind = best - values
+    error = float(behind.std(ddof=1)) / len(behind) ** 0.5
+    return bool(behind.mean() > stats.t.ppf(0.95, len(behind) - 1) * error and behind.mean() > 0)
 
 
 def _said(trainer: SklearnTrainer) -> str:
