@@ -129,5 +129,6 @@ def _measured(evidence: Evidence) -> Iterator[str]:
 def _deploying(spec: ModelSpec, file: Path, accepted: bool) -> Iterator[str]:
     if not accepted:
         yield f"Not accepted: change specs/{spec.name}.yaml (features, trainer, search), or bring more rows."
+        return
     yield "To deploy it: `prefect server start`, `prefect-mlops bootstrap`, `prefect deploy --all`,"
     yield f"`prefect worker start --pool local`, then `prefect-mlops land {spec.name} {file}`."

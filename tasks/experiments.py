@@ -103,7 +103,8 @@ def compare_runs(tracking: MlflowTracking, spec: ModelSpec, runs: Sequence[str])
 @task
 def publish_experiment(spec: ModelSpec, report: Report, links: Mapping[str, str]) -> None:
     """Show the report with its pictures in the Prefect UI."""
-    create_markdown_artifact(_shown(report, links), key=artifact_key(spec.name, "experiment"))
+    key, summary = artifact_key(spec.name, "experiment"), report.record.decision.summary
+    create_markdown_artifact(_shown(report, links), key=key, description=summary)
 
 
 @task

@@ -90,7 +90,10 @@ class SearchResult(Frozen):
     @property
     def summary(self) -> str:
         """One English sentence."""
-        tried = ", ".join(f"{name} {value}" for name, value in self.parameters.items())
+        tried = ", ".join(
+            f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+            for name, value in self.parameters.items()
+        )
         counts = {state: sum(trial.state == state for trial in self.trials) for state in ("pruned", "failed")}
         aside = " and ".join(f"{count} {state}" for state, count in counts.items() if count)
         simpler = f"; it is simpler than trial {self.best} and within one standard error" * (self.chosen != self.best)
