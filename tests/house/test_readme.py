@@ -4,7 +4,10 @@ import re
 import subprocess
 from pathlib import Path
 
+import pandas as pd
 import pytest
+
+from tests.tables import REAL_TABLES
 
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -59,7 +62,11 @@ def test_ci_runs_the_readmes_own_commands() -> None:
 
 
 @pytest.mark.process
-def test_the_readmes_first_steps_work_in_an_empty_folder(tmp_path: Path) -> None:
+@pytest.mark.process
+def test_the_readmes_first_steps_work_in_a_folder_that_holds_rows_alone(tmp_path: Path) -> None:
+    rows = REAL_TABLES["credit"].rows().head(1_500).rename(columns={"default": "churned"})
+    times = pd.date_range("2025-01-01", periods=len(rows), freq="h", tz="UTC")
+    rows.assign(at=times).to_parquet(tmp_path / "rows.parquet", index=False)
     script = [line for line in commands_of("README.md") if line.startswith("prefect-mlops ")]
 
     done = subprocess.run(
