@@ -5,13 +5,38 @@ from typing import Annotated, Literal
 
 from pydantic import StringConstraints
 
-__all__ = ["MODEL_PATTERN", "ModelName", "Slot", "artifact_key", "holds_labels", "other_slot", "write_limit"]
+from prefect_mlops.core.errors import DataError
+
+__all__ = [
+    "MODEL_PATTERN",
+    "ModelName",
+    "Slot",
+    "artifact_key",
+    "holds_labels",
+    "other_slot",
+    "require_model_name",
+    "write_limit",
+]
 
 MODEL_PATTERN = r"^[a-z][a-z0-9-]{0,22}[a-z0-9]$"
 """Accepted by Prefect artifact keys, bento tags and AWS target groups alike."""
 
 ModelName = Annotated[str, StringConstraints(pattern=MODEL_PATTERN)]
 Slot = Literal["a", "b"]
+
+
+def require_model_name(name: str) -> None:
+    """Refuse what cannot be a model's name.
+
+    Raises:
+        DataError: It cannot; a near name is told.
+    """
+    if re.fullmatch(MODEL_PATTERN, name):
+        return
+    near = re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-0123456789")[:24].strip("-")
+    hint = f", such as {near!r}" if re.fullmatch(MODEL_PATTERN, near) else ""
+    cure = f"Use 2 to 24 lower-case letters, digits and '-', beginning with a letter{hint}"
+    raise DataError(f"{name!r} is not a model's name", cure)
 
 
 def artifact_key(model: str, document: str) -> str:

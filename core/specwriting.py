@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from pydantic import BaseModel
 
 from prefect_mlops.core.specfile import parse_spec
+from prefect_mlops.core.suites.proposed import flow_lines, write_suite
 
 if TYPE_CHECKING:
     from prefect_mlops.core.spec import ModelSpec
 
 __all__ = ["write_spec"]
-
-WIDTH = 110
 
 
 def write_spec(
@@ -32,16 +30,14 @@ def write_spec(
         comments: Lines of comment above a section, by its name.
         reasons: A comment for each expectation of the suite.
     """
-    from prefect_mlops.core.suites.proposed import write_suite
-
-    lines = [f"# {line}".rstrip() for line in head]
+    lines = [_comment(line) for line in head]
     plain = _plain(spec)
     ordered = [name for name in plain if name != "suite"] + ["suite"] * ("suite" in plain)  # the longest comes last
     for name in ordered:
         value = plain[name]
-        lines += [f"# {line}" if line else "" for line in (comments or {}).get(name, ())]
+        lines += [_comment(line) for line in (comments or {}).get(name, ())]
         if name == "suite":
-            lines += ["suite:", *(f"  {line}".rstrip() for line in write_suite(spec.suite, reasons).splitlines())]
+            lines += ["suite:", *(f"  {line}".rstrip() for line in write_suite(spec.suite, reasons).split("\n"))]
         else:
             lines += _section(name, value)
     text = "\n".join(lines) + "\n"
@@ -53,16 +49,14 @@ def write_spec(
 def _section(name: str, value: Any) -> list[str]:
     """A section, with a line for each key or entry."""
     if isinstance(value, Mapping) and value:
-        return [f"{name}:", *(line for key, each in value.items() for line in _flow(f"  {key}: ", each))]
+        return [f"{name}:", *(line for key, each in value.items() for line in flow_lines(f"  {key}: ", each))]
     if isinstance(value, list) and value:
-        return [f"{name}:", *(line for each in value for line in _flow("  - ", each))]
-    return _flow(f"{name}: ", value)
+        return [f"{name}:", *(line for each in value for line in flow_lines("  - ", each))]
+    return flow_lines(f"{name}: ", value)
 
 
-def _flow(begin: str, value: Any) -> list[str]:
-    text = yaml.safe_dump(value, sort_keys=False, default_flow_style=True, width=WIDTH, allow_unicode=True)
-    first, *more = text.removesuffix("...\n").splitlines()
-    return [f"{begin}{first}", *(f"    {line}" for line in more)]
+def _comment(line: str) -> str:
+    return f"# {' '.join(line.split())}" if line else ""
 
 
 def _plain(value: Any) -> Any:

@@ -13,8 +13,8 @@ from prefect_mlops.core.errors import SpecProblem
 __all__ = ["Document", "UnreadableError", "read_yaml"]
 
 MAX_DEPTH = 40
-INTEGER = re.compile(r"[-+]?\d{1,300}")
-NUMBER = re.compile(r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?")
+INTEGER = re.compile(r"[-+]?[0-9]{1,300}")
+NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 WORDS = {"": None, "~": None, "null": None, "Null": None, "NULL": None} | {
     word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")

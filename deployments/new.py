@@ -1,14 +1,14 @@
 """Writes the first spec of a new model: from a table of its rows, or as a template with a comment on every choice."""
 
-import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prefect_mlops.core.errors import DataError, NotFound
-from prefect_mlops.core.names import MODEL_PATTERN
+from prefect_mlops.core.names import require_model_name
 from prefect_mlops.core.specfile import parse_spec
-from prefect_mlops.deployments.sync import write_project
+from prefect_mlops.deployments.sync import require_room, write_project
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,31 +73,41 @@ def draft_from_data(
         DataError: The name is not allowed, the spec is there already, or the rows cannot be learned from; nothing was
             written.
     """
+    from prefect_mlops.core.acceptance import require_rows
+    from prefect_mlops.core.batches import as_columns
     from prefect_mlops.core.rowfiles import read_rows
     from prefect_mlops.core.specwriting import write_spec
     from prefect_mlops.core.survey.choosing import choose_trainer, trainers_for
     from prefect_mlops.core.survey.drafting import draft_spec, named_rows
     from prefect_mlops.core.survey.surveying import survey_rows
 
-    path = _spec_path(name, project)
+    path, kept = _spec_path(name, project), data_of(name, project)
     if not data.is_file():
         raise NotFound("file", str(data), "Correct the path")
+    if kept.exists():
+        raise DataError(f"{kept} is there already", "Move it away, or choose another name; the drafted rows go there")
     table = read_rows(data.read_bytes(), data.name)
     survey = survey_rows(table, target, time=time or None, key=key, later=later)
     rows = named_rows(table, survey)
+    rows = rows.drop(columns=[column for column in rows.columns if rows[column].isna().all()])  # of no type
     first = draft_spec(survey, rows, name, trainers_for(survey.problem, len(rows))[0])
+    require_rows(first, rows, data.name, datetime.now(UTC))
+    as_columns(rows, data.name)
     choice = choose_trainer(first, rows)
     suite, reasons = _suite(first, rows)
     spec = first.model_copy(update={"trainer": choice.trainer, "suite": suite})
+    require_room(project, spec)
     text = write_spec(spec, _head(spec, survey, data), _comments(survey, choice), reasons)
 
-    kept = data_of(name, project)
     for folder in (path.parent, kept.parent):
         folder.mkdir(parents=True, exist_ok=True)
-    partial = kept.with_name(f".{kept.name}.part")
-    rows.to_parquet(partial, index=False)
-    partial.replace(kept)
-    path.write_text(text, encoding="utf-8")
+    for file, write in (
+        (kept, lambda part: rows.to_parquet(part, index=False)),
+        (path, lambda part: part.write_text(text)),
+    ):
+        partial = file.with_name(f".{file.name}.part")
+        write(partial)
+        partial.replace(file)
     made = write_project(project)
     return (*_told(survey, choice), *(f"wrote {written}" for written in (path, kept, made)))
 
@@ -108,11 +118,7 @@ def data_of(name: str, project: Path) -> Path:
 
 
 def _spec_path(name: str, project: Path) -> Path:
-    if not re.fullmatch(MODEL_PATTERN, name):
-        near = re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-0123456789")[:24].strip("-")
-        hint = f", such as {near!r}" if re.fullmatch(MODEL_PATTERN, near) else ""
-        cure = f"Use 2 to 24 lower-case letters, digits and '-', beginning with a letter{hint}"
-        raise DataError(f"{name!r} is not a model's name", cure)
+    require_model_name(name)
     path = project / "specs" / f"{name}.yaml"
     if path.exists():
         raise DataError(f"{path} is there already", "Choose another name, or edit that file")

@@ -11,7 +11,7 @@ from prefect_mlops.core.events import SUBJECT_LABEL, Event
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.core.specfile import load_spec
 
-__all__ = ["is_stale", "read_specs", "render_project", "write_project"]
+__all__ = ["is_stale", "read_specs", "render_project", "require_room", "write_project"]
 
 SIGNATURE = "# Written by `prefect-mlops sync` from specs/*.yaml"
 HEADER = f"""\
@@ -64,13 +64,30 @@ def read_specs(project: Path) -> tuple[ModelSpec, ...]:
         if spec.name in specs:
             problem = SpecProblem("name", f"another file describes {spec.name!r} too.", "Give each model its own name.")
             raise SpecError(str(path), (problem,))
-        if TEMPLATE.search(spec.model_dump_json()):
-            problem = SpecProblem(
-                "spec", "a text holds {{ ... }}, which Prefect would replace.", "Write it without braces."
-            )
-            raise SpecError(str(path), (problem,))
+        _refuse_template(spec, str(path))
         specs[spec.name] = spec
     return tuple(specs[name] for name in sorted(specs))
+
+
+def require_room(project: Path, spec: ModelSpec) -> None:
+    """Refuse a spec that a project could not take in, before anything of it is written.
+
+    Raises:
+        SpecError: A text of it would be taken for a Prefect template, or another spec of the project is not valid.
+        DataError: The project's `prefect.yaml` is somebody else's.
+    """
+    _refuse_template(spec, spec.name)
+    if any((project / "specs").glob("*.yaml")):
+        read_specs(project)
+    _existing(project / "prefect.yaml")
+
+
+def _refuse_template(spec: ModelSpec, source: str) -> None:
+    if TEMPLATE.search(spec.model_dump_json()):
+        problem = SpecProblem(
+            "spec", "a text holds {{ ... }}, which Prefect would replace.", "Write it without braces."
+        )
+        raise SpecError(source, (problem,))
 
 
 def render_project(specs: tuple[ModelSpec, ...], pool: str | None = None, existing: str = "") -> str:

@@ -1,13 +1,15 @@
 """Runs a model's life once in this process, from its rows to a package, without any server."""
 
+import math
 import os
+import shlex
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prefect_mlops.core.errors import NotFound
+from prefect_mlops.core.errors import DataError, NotFound
 from prefect_mlops.core.evidence import Decision, Evidence
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.core.specfile import load_spec
@@ -24,7 +26,9 @@ FOLDER = ".try"
 
 
 def try_model(name: str, project: Path, data: Path | None = None) -> Iterator[str]:
-    """Ingest, train, judge and package a model once; everything lies in `.try/NAME`, emptied before.
+    """Ingest, train, judge and package a model once; everything lies in `.try/NAME`.
+
+    Tables and ledger begin anew each time; MLflow keeps the runs of all tries, so that they can be compared.
 
     Args:
         name: The model, whose spec is `specs/NAME.yaml`.
@@ -36,6 +40,7 @@ def try_model(name: str, project: Path, data: Path | None = None) -> Iterator[st
 
     Raises:
         NotFound: There is no such spec or file.
+        DataError: The rows were rejected.
         SpecError: The spec is not valid.
         MlopsError: Whatever a step raised.
     """
@@ -49,8 +54,11 @@ def try_model(name: str, project: Path, data: Path | None = None) -> Iterator[st
     if not file.is_file():
         raise NotFound("file", str(file), "Name the rows with --data FILE")
     home = project / FOLDER / name
-    shutil.rmtree(home, ignore_errors=True)
-    home.mkdir(parents=True)
+    home.mkdir(parents=True, exist_ok=True)
+    for part in ("landing", "tables"):
+        shutil.rmtree(home / part, ignore_errors=True)
+    for file in home.glob("ledger.db*"):
+        file.unlink()
     (home.parent / ".gitignore").write_text("*\n")
     places = Places.local(home)
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -62,8 +70,7 @@ def try_model(name: str, project: Path, data: Path | None = None) -> Iterator[st
     taken = tasks.take_batch.fn(places, places.source, spec, suite, batch, moment)
     yield f"ingest: {taken.outcome}. {taken.reason}"
     if taken.outcome == "rejected":
-        yield "Correct the rows, or the suite in the spec, and try again."
-        return
+        raise DataError("The rows were rejected", "Correct them, or the suite in the spec, and try again")
 
     versions = tasks.pin_versions.fn(places.tables, spec)
     rows = tasks.load_labelled_rows.fn(places.tables, spec, moment, versions)
@@ -122,6 +129,9 @@ def _measured(evidence: Evidence) -> Iterator[str]:
     """Every metric of the candidate with its standard error, beside the constant baseline's."""
     for found in evidence.measurements:
         if found.subject == "candidate":
+            if math.isnan(found.value):
+                yield f"  {found.metric} is not measured: too few judging rows, in all or of a class"
+                continue
             baseline = evidence.measured(found.metric, "baseline").value
             yield f"  {found.metric} {found.value:.4f} ± {found.standard_error:.4f} (baseline {baseline:.4f})"
 
@@ -131,4 +141,4 @@ def _deploying(spec: ModelSpec, file: Path, accepted: bool) -> Iterator[str]:
         yield f"Not accepted: change specs/{spec.name}.yaml (features, trainer, search), or bring more rows."
         return
     yield "To deploy it: `prefect server start`, `prefect-mlops bootstrap`, `prefect deploy --all`,"
-    yield f"`prefect worker start --pool local`, then `prefect-mlops land {spec.name} {file}`."
+    yield f"`prefect worker start --pool local`, then `prefect-mlops land {spec.name} {shlex.quote(str(file))}`."

@@ -10,9 +10,9 @@ from typing import Any
 from prefect_mlops.core.spec import Suite
 from prefect_mlops.core.yamltext import WORDS
 
-__all__ = ["write_suite"]
+__all__ = ["flow_lines", "write_suite"]
 
-PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.@-]*( [A-Za-z0-9_.@-]+)*")
 WIDTH = 118
 
 
@@ -44,15 +44,15 @@ def write_suite(suite: Suite, reasons: Sequence[str] = (), about: Sequence[str] 
         if position < len(reasons):
             lines.append(f"  # {' '.join(reasons[position].split())}")
         lines.append(f"  - type: {each.type}")
-        lines += _wrapped("    kwargs: ", each.kwargs)
+        lines += flow_lines("    kwargs: ", each.kwargs)
         if each.severity != "critical":
             lines.append(f"    severity: {each.severity}")
         if each.meta:
-            lines += _wrapped("    meta: ", each.meta)
+            lines += flow_lines("    meta: ", each.meta)
     return "\n".join(lines) + "\n"
 
 
-def _wrapped(head: str, value: Any) -> list[str]:
+def flow_lines(head: str, value: Any) -> list[str]:
     """A value in flow style, broken after commas; every further line is indented below its key."""
     lines, line = [], head
     for piece in _pieces(value):

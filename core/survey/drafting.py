@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from prefect_mlops.core.errors import DataError
 from prefect_mlops.core.survey.choosing import main_metric_of
 
 if TYPE_CHECKING:
@@ -33,12 +34,18 @@ def named_rows(rows: pd.DataFrame, survey: Survey) -> pd.DataFrame:
     Args:
         rows: The table that was surveyed.
         survey: What was found.
+
+    Raises:
+        DataError: A column is called `row_id` and does not name a row.
     """
     known = rows[rows[survey.target].notna()].reset_index(drop=True)
     if survey.key:
         return known
     from prefect_mlops.core.digests import hash_rows
 
+    if ROW_ID in known.columns:
+        what = f"No columns name a row, and {ROW_ID} is taken by a column that does not either"
+        raise DataError(what, "Name the columns that do with --key, or rename that one")
     hashes = hash_rows(known)[1]
     again = pd.Series(hashes).groupby(hashes).cumcount().to_numpy()
     names = [f"{value:016x}" + (f"-{count}" if count else "") for value, count in zip(hashes, again, strict=True)]
@@ -62,7 +69,7 @@ def draft_spec(survey: Survey, rows: pd.DataFrame, name: str, trainer: Frozen, s
 
     metric, effect = main_metric_of(survey.problem), _effect(survey, rows)
     baseline = "rmse" if survey.problem == "regression" else "log_loss"
-    late = [column for leak in survey.leaks if leak.left_out for column in leak.columns]
+    late = [name for leak in survey.leaks if leak.left_out for name in leak.columns if name not in survey.key]
     plain: dict[str, Any] = {
         "spec_version": 1,
         "name": name,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from prefect_mlops.core.errors import DataError, TrainingError
+from prefect_mlops.core.names import require_model_name
 from prefect_mlops.core.survey.drafting import draft_spec, named_rows
 from prefect_mlops.core.survey.records import Column, Survey
 from prefect_mlops.core.survey.surveying import survey_rows
@@ -48,6 +49,7 @@ def spec_from_estimator(
         DataError: The rows cannot be learned from, or the estimator was fitted on columns that leak or are not there.
         TrainingError: The estimator does not fit the problem.
     """
+    require_model_name(name)
     written = write_down(estimator)
     survey = survey_rows(rows, target, time=time, key=key, later=later)
     seen = getattr(estimator, "feature_names_in_", None)

@@ -43,7 +43,7 @@ def pose(target: pd.Series) -> Posed:
     often, are classes; other numbers are a regression. The positive value is the one that says yes, else the rarer.
 
     Raises:
-        DataError: There is one class only, a class has fewer than two rows, there are too many texts to be classes,
+        DataError: There is one class only, a class has fewer than three rows, there are too many texts to be classes,
             too few rows, or times.
 
     Examples:
@@ -59,13 +59,22 @@ def pose(target: pd.Series) -> Posed:
         raise DataError(
             f"There are {len(target)} rows with a known target {name}", f"Bring at least {FEWEST_ROWS} of them"
         )
-    found = target.unique()
+    try:
+        found = target.unique()
+    except TypeError as error:
+        raise DataError(f"The target {name} holds lists or mappings", "Make a number or a class of it") from error
     if len(found) < 2:
         raise DataError(f"Every row has the same target in {name}", "Bring rows of more than one outcome")
     if pd.api.types.is_datetime64_any_dtype(target.dtype):
         raise DataError(f"The target {name} holds times", "Make a number of it, such as the hours until then")
     if len(found) > 2 and _is_amount(target):
         return Posed("regression", None, target.to_numpy(dtype=np.float64), ())
+    strange = sorted(
+        {type(value).__name__ for value in found if not isinstance(_plain(value), bool | int | float | str)}
+    )
+    if strange:
+        cure = "Convert it to numbers, as with astype(float), or to texts"
+        raise DataError(f"The target {name} holds values of type {', '.join(strange)}", cure)
     if len(found) > max(MOST_CLASSES, 2):
         cure = "Group the values into fewer classes, or name another --target"
         raise DataError(f"The target {name} has {len(found):,} different texts", cure)

@@ -46,7 +46,8 @@ def column_roles(rows: pd.DataFrame, target: str, time: str | None, key: Sequenc
 
 def find_key(rows: pd.DataFrame, target: str, time: str | None) -> tuple[str, ...]:
     """The columns that name a row: an identifier without repetition, else the time with up to two columns; or none."""
-    names = [name for name in rows.columns if name != target and rows[name].notna().all()]
+    candidates = [name for name in rows.columns if name != target and not name.startswith("Unnamed: ")]
+    names = [name for name in candidates if rows[name].notna().all()]
     alone = [name for name in names if _is_unique(rows, [name])]
     for name in alone:
         if _words(name) & ID_WORDS or name == time:
@@ -91,6 +92,8 @@ def _column(
     told = next(_says_personal(column, name), "")
     if told:
         return Column(name=name, role="personal", reason=told)
+    if re.fullmatch(r"Unnamed: \d+", name):
+        return Column(name=name, role="useless", reason="the index of a table that was written with it")
     useless = next(_teaches_nothing(column, name, rows, first), "")
     if useless:
         return Column(name=name, role="useless", reason=useless)

@@ -47,6 +47,7 @@ def survey_rows(
         ('binary', 'yes', ('size', 'town'))
     """
     _require(rows, [target, *([time] if time else []), *key, *later])
+    _require_apart(target, time, key, later)
     notes: list[str] = []
     known = rows[rows[target].notna()].reset_index(drop=True)
     without = rows[rows[target].isna()]
@@ -56,7 +57,11 @@ def survey_rows(
         _require_times(known, time)
     posed = pose(known[target])
     named = tuple(key) or find_key(known, target, time)
-    repeated = int(known.drop(columns=list(named)).astype(str).duplicated().sum()) if len(known) <= 500_000 else 0
+    if key and (known.duplicated(list(key)).any() or known[list(key)].isna().any(axis=None)):
+        raise DataError(
+            f"{', '.join(key)} does not name a row: it repeats or is missing", "Name more columns with --key"
+        )
+    repeated = _repeated(known.drop(columns=list(named)))
     if repeated:
         notes.append(f"{repeated:,} rows repeat another in every column beside the key.")
     columns = column_roles(known, target, time, named)
@@ -88,10 +93,13 @@ def survey_rows(
 def _require(rows: pd.DataFrame, names: Sequence[str]) -> None:
     import difflib
 
-    doubled = sorted({str(name) for name in rows.columns[rows.columns.duplicated()]})
+    if not isinstance(rows, pd.DataFrame):
+        raise DataError(f"The rows are a {type(rows).__name__}", "Give a pandas DataFrame")
+    doubled = sorted({str(name) for name in rows.columns[rows.columns.astype(str).str.lower().duplicated()]})
     if doubled:
-        raise DataError(f"The rows have column {doubled[0]!r} twice", "Rename one of them")
-    odd = [name for name in rows.columns if not isinstance(name, str)]
+        what = f"The rows have column {doubled[0]!r} twice; upper and lower case are no difference in a table"
+        raise DataError(what, "Rename one of them")
+    odd = [name for name in rows.columns if not isinstance(name, str) or not name.strip()]
     if odd:
         raise DataError(f"The column {odd[0]!r} has no text for a name", "Rename the columns to texts")
     for name in names:
@@ -99,6 +107,26 @@ def _require(rows: pd.DataFrame, names: Sequence[str]) -> None:
             near = difflib.get_close_matches(name, list(rows.columns), n=1, cutoff=0.5)
             hint = f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(rows.columns)}"
             raise DataError(f"The rows have no column {name!r}", hint)
+
+
+def _require_apart(target: str, time: str | None, key: Sequence[str], later: Sequence[str]) -> None:
+    for names, said in ((key, "key"), (later, "later")):
+        doubled = sorted({name for name in names if list(names).count(name) > 1})
+        if doubled:
+            raise DataError(f"--{said} names {doubled[0]!r} twice", "Name each column once")
+    if target in {time, *key}:
+        raise DataError(f"The target {target!r} cannot be time or key too", "Name other columns for those")
+    wrong = sorted({target, time, *key} & {*later} - {None})  # type: ignore[type-var]
+    if wrong:
+        raise DataError(f"{wrong[0]!r} is target, time or key, and cannot be known later", "Leave it out of --later")
+
+
+def _repeated(rows: pd.DataFrame) -> int:
+    """How many rows repeat another; 0 where that cannot be told."""
+    try:
+        return int(rows.duplicated().sum())
+    except TypeError:
+        return 0
 
 
 def _require_times(rows: pd.DataFrame, time: str) -> None:

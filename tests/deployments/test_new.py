@@ -1,6 +1,8 @@
 """From a table to a candidate: `new` and `try`, and the same from a notebook."""
 
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -91,6 +93,83 @@ def test_a_wrong_word_is_told_with_the_cure(
     assert code != 0
     assert said in " ".join(told.replace("│", " ").split())
     assert not any(tmp_path.iterdir())
+
+
+HOSTILE = [
+    "yes",
+    "on",
+    "1e5",
+    "12E3",
+    "null",
+    "~",
+    "a: b",
+    "- x",
+    "#",
+    "é\u2028ü",
+    "line\nbreak",
+    "'",
+    '"',
+    " ",
+    "١٢",
+    "{",
+    "%",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_text_comes_back_from_a_spec_as_it_was(text: str) -> None:
+    chance = np.random.default_rng(0)
+    rows = pd.DataFrame({"x": chance.normal(size=90), f"c {text}": chance.choice(["a", "b"], 90)})
+    rows["y"] = np.where(chance.random(90) < 0.3, text, "other")
+
+    spec = ModelSpec.from_estimator(LogisticRegression(class_weight={text: 2.0, "other": 1.0}), rows, "y")
+
+    assert spec.target.positive == text
+    assert parse_spec(write_spec(spec, [text], {"data": [text]})) == spec
+
+
+@pytest.mark.parametrize(
+    ("change", "words", "said"),
+    [
+        ({"X": 1}, (), "upper and lower case are no difference"),
+        ({"": 1}, (), "has no text for a name"),
+        ({"accepted_at": 1}, (), "accepted_at"),
+        ({"row_id": 1}, (), "row_id is taken"),
+        ({"{{ x }}": [1, 2, 3] * 30}, (), "which Prefect would replace"),
+        ({"mixed": [1, "a"] * 45}, (), "mixed"),
+        ({}, ("--key", "c"), "does not name a row"),
+        ({}, ("--key", "y"), "cannot be time or key too"),
+        ({}, ("--key", "n", "--key", "n"), "twice"),
+        ({}, ("--later", "y"), "cannot be known later"),
+        ({"y": [[1], [2]] * 45}, (), "holds lists"),
+        ({"y": [Decimal("1.5"), Decimal("2.5"), Decimal("3.5")] * 30}, (), "type Decimal"),
+    ],
+)
+def test_what_try_could_not_take_new_refuses_before_it_writes(
+    change: dict[str, Any], words: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    rows = pd.DataFrame({"x": np.arange(90) % 31, "c": ["a", "b"] * 45, "n": range(90), "y": ["no", "no", "yes"] * 30})
+    rows = rows.assign(**change)
+    rows = rows if words else rows.drop(columns="n")
+    path = tmp_path / f"rows.{'parquet' if 'Decimal' in said else 'jsonl'}"
+    _ = rows.to_parquet(path) if "Decimal" in said else rows.to_json(path, orient="records", lines=True)
+
+    code, told = ask("new", "shop", "--data", path, "--target", "y", *words, "--project", tmp_path / "project")
+
+    assert code == 1
+    assert said in told
+    assert not (tmp_path / "project").exists()
+
+
+def test_rows_that_are_there_already_are_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    data = stored("wine", tmp_path / "data")
+    before = data.read_bytes()
+
+    code, said = ask("new", "wine", "--data", data, "--target", "target", "--project", tmp_path)
+
+    assert (code, data.read_bytes()) == (1, before)
+    assert "is there already" in said
 
 
 def test_rows_without_a_key_get_one_that_stays_theirs() -> None:
