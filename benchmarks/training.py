@@ -239,7 +239,8 @@ def beside_the_script(runs: int) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as path:
         folder, port = Path(path), free_port()
-        env = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_"))} | {
+        foreign = ("PREFECT_", "MLFLOW_", "ARROW_")
+        env = {name: value for name, value in os.environ.items() if not name.startswith(foreign)} | {
             "OMP_NUM_THREADS": "1",
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
