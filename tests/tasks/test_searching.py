@@ -122,7 +122,7 @@ def search_elsewhere(spec: ModelSpec, folder: Path, storage: str, workers: int =
     return subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(folder)})
 
 
-def wait_for(met: Callable[[], bool], seconds: float = 60.0) -> None:
+def wait_for(met: Callable[[], bool], seconds: float = 240.0) -> None:
     end = time.monotonic() + seconds
     while not met():
         assert time.monotonic() < end
