@@ -169,7 +169,7 @@ def flow(folder: Path, subsample: float, report: bool = False) -> dict[str, Any]
         finally:
             spent[task.fn.__name__] = spent.get(task.fn.__name__, 0.0) + time.process_time() - began
 
-    Task.__call__ = timed  # type: ignore[method-assign, assignment]
+    Task.__call__ = timed  # type: ignore[method-assign, assignment]  # only this process, to time it
     began = time.process_time()
     ended = train(spec(subsample, report), environment=ENVIRONMENT, as_of=AS_OF, return_state=True)
     whole = time.process_time() - began

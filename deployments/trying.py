@@ -7,18 +7,12 @@ import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from prefect_mlops.core.errors import DataError, NotFound
-from prefect_mlops.core.evidence import Decision, Evidence
+from prefect_mlops.core.evidence import Evidence
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.core.specfile import load_spec
 from prefect_mlops.deployments.new import data_of
-
-if TYPE_CHECKING:
-    from prefect_mlops.core.experiments.records import Report
-    from prefect_mlops.core.splits import RowSets
-    from prefect_mlops.tasks.learning import Learned
 
 __all__ = ["try_model"]
 
@@ -99,7 +93,7 @@ def try_model(name: str, project: Path, data: Path | None = None) -> Iterator[st
         sets.reference,
         places.tables,
         judging=sets.judging,
-        report=_report(learned, sets, evidence, decision) if spec.report else None,
+        report=tasks.report_experiment.fn(learned, sets, evidence, decision),
         search=learned.search,
     )
     yield f"record: MLflow run {logged.run} in {places.tracking.resolved_uri()}"
@@ -108,21 +102,6 @@ def try_model(name: str, project: Path, data: Path | None = None) -> Iterator[st
         bento = tasks.build_bento.fn(spec, package, places.bentos)
         yield f"package: {bento.tag} in {home / 'bentos'}"
     yield from _deploying(spec, file, bool(logged.version))
-
-
-def _report(learned: "Learned", sets: "RowSets", evidence: Evidence, decision: Decision) -> "Report":
-    from prefect_mlops import tasks
-
-    return tasks.report_experiment.fn(
-        learned.spec,
-        learned.model,
-        sets.training,
-        sets.judging,
-        evidence,
-        decision,
-        search=learned.search,
-        usage=learned.usage,
-    )
 
 
 def _measured(evidence: Evidence) -> Iterator[str]:

@@ -85,21 +85,7 @@ def train(
         profile = profile_candidate(spec, learned.model, sets.reference)
         suite = load_suite(places.suites, spec)
         lineage = trace_lineage(spec, sets, moment, versions, suite, learned.spec.trainer)
-        report = (
-            report_experiment(
-                learned.spec,
-                learned.model,
-                sets.training,
-                sets.judging,
-                evidence,
-                decision,
-                champion=trusted,
-                search=learned.search,
-                usage=learned.usage,
-            )
-            if spec.report
-            else None
-        )
+        report = report_experiment(learned, sets, evidence, decision, trusted)
         logged = log_candidate(
             places.tracking,
             spec,
@@ -119,8 +105,7 @@ def train(
     made = {"evidence": evidence, "decision": decision, "lineage": lineage, "labels_version": versions.labels_version}
     record_stage(places.ledger, spec, f"candidate.{decision.outcome}", subject, moment, made)
     publish_decision(spec, evidence, decision, {"MLflow": logged.link})
-    if report is not None:
-        publish_experiment(spec, report, {"MLflow": logged.link})
+    publish_experiment(spec, report, {"MLflow": logged.link})
     publish_card(spec, render_model_card(places.ledger, spec))
     announce(
         OUTCOMES[decision.outcome],

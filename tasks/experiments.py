@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     from prefect_mlops.blocks import MlflowTracking
     from prefect_mlops.core.evidence import Decision, Evidence
-    from prefect_mlops.core.experiments.records import Report, RunComparison, Usage
-    from prefect_mlops.core.search.results import SearchResult
+    from prefect_mlops.core.experiments.records import Report, RunComparison
     from prefect_mlops.core.spec import ModelSpec
-    from prefect_mlops.core.studies.records import Baselines
+    from prefect_mlops.core.splits import RowSets
     from prefect_mlops.core.trainers import FittedModel
+    from prefect_mlops.tasks.learning import Learned
 
 __all__ = ["HOLDOUT", "compare_runs", "publish_comparison", "publish_experiment", "report_experiment"]
 
@@ -31,51 +31,38 @@ HOLDOUT = "mlops/holdout.parquet"
 
 @task
 def report_experiment(
-    spec: ModelSpec,
-    candidate: FittedModel,
-    training: pd.DataFrame,
-    judging: pd.DataFrame,
-    evidence: Evidence,
-    decision: Decision,
-    champion: FittedModel | None = None,
-    search: SearchResult | None = None,
-    usage: Usage | None = None,
-    baselines: Baselines | None = None,
-    learning: bool = True,
-) -> Report:
+    learned: Learned, sets: RowSets, evidence: Evidence, decision: Decision, champion: FittedModel | None = None
+) -> Report | None:
     """Draw the curves, measure what the model needs, and write the page of one training.
 
     Args:
-        spec: The model's spec, with the parameters that were chosen.
-        candidate: The model that was judged.
-        training: The rows that it learned from.
-        judging: The rows that judged it.
+        learned: The candidate, and what its search and fit took.
+        sets: The rows that taught and judged it.
         evidence: What was measured.
         decision: What the gates said.
         champion: The model trusted now.
-        search: What a search found.
-        usage: What the training cost.
-        baselines: A dummy and a linear model beside the candidate; fitted here where they are not given.
-        learning: Whether to pay for the learning curve.
+
+    Returns:
+        The report; None where the spec switches it off.
 
     Raises:
         DataError: The rows cannot be learned from or judged on.
-        TrainingError: The linear model cannot be fitted.
+        TrainingError: The linear model beside it cannot be fitted.
     """
+    if not learned.spec.report:
+        return None
     from prefect_mlops.core.experiments.reporting import make_report
 
     return make_report(
-        spec,
-        candidate,
-        training,
-        judging,
+        learned.spec,
+        learned.model,
+        sets.training,
+        sets.judging,
         evidence,
         decision,
         champion=champion,
-        search=search,
-        usage=usage,
-        baselines=baselines,
-        learning=learning,
+        search=learned.search,
+        usage=learned.usage,
     )
 
 
@@ -101,8 +88,10 @@ def compare_runs(tracking: MlflowTracking, spec: ModelSpec, runs: Sequence[str])
 
 
 @task
-def publish_experiment(spec: ModelSpec, report: Report, links: Mapping[str, str]) -> None:
-    """Show the report with its pictures in the Prefect UI."""
+def publish_experiment(spec: ModelSpec, report: Report | None, links: Mapping[str, str]) -> None:
+    """Show the report with its pictures in the Prefect UI; nothing where there is none."""
+    if report is None:
+        return
     key, summary = artifact_key(spec.name, "experiment"), report.record.decision.summary
     create_markdown_artifact(_shown(report, links), key=key, description=summary)
 

@@ -44,7 +44,7 @@ def open_journal(path: str) -> JournalStorage:
 
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     lock = _JournalLock(path)
-    return JournalStorage(Journal(path, lock_obj=lock))  # type: ignore[arg-type]
+    return JournalStorage(Journal(path, lock_obj=lock))  # type: ignore[arg-type]  # has a lock's two methods, not its class
 
 
 class _JournalLock:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import math
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from prefect_mlops.core.drawing import ALARM, INK, SHADE, new_figure, png
 
+if TYPE_CHECKING:
     from prefect_mlops.core.studies.records import Ablation, Staleness
 
 __all__ = ["ablation_picture", "staleness_picture"]
-
-INK, SHADE, ALARM = "#1f4e79", "#9dc3e6", "#c00000"
 
 
 def ablation_picture(ablation: Ablation) -> bytes:
     """What each group brings, with its interval, the most helpful on top."""
     shown = [one for one in ablation.contributions if math.isfinite(one.advantage)]
-    figure = _figure(height=1.2 + 0.32 * max(len(shown), 1))
+    figure = new_figure(height=1.2 + 0.32 * max(len(shown), 1))
     axes = figure.subplots()
     places = range(len(shown))
     axes.barh(places, [one.advantage for one in shown], color=SHADE)
@@ -30,12 +27,12 @@ def ablation_picture(ablation: Ablation) -> bytes:
     axes.set_yticks(list(places), [one.group for one in shown])
     axes.invert_yaxis()
     axes.set_xlabel(f"What the group brings to {ablation.metric} ({ablation.confidence:.0%} for all together)")
-    return _png(figure)
+    return png(figure)
 
 
 def staleness_picture(staleness: Staleness) -> bytes:
     """The decay curve with its bounds, the tolerance, and the rhythm that they support."""
-    figure = _figure(height=4.2)
+    figure = new_figure(height=4.2)
     axes = figure.subplots()
     bounded = [one for one in staleness.curve if math.isfinite(one.high)]
     ages = [one.age for one in bounded]
@@ -47,20 +44,4 @@ def staleness_picture(staleness: Staleness) -> bytes:
     axes.set_ylabel(f"Loss of {staleness.metric} against a fresh model")
     axes.set_title(f"{staleness.model}, one-sided {staleness.confidence:.0%} bounds")
     axes.legend(loc="upper left")
-    return _png(figure)
-
-
-def _figure(height: float) -> Figure:
-    # Not through pyplot, which keeps every figure and is not safe in threads.
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(7.5, height), layout="constrained")
-
-
-def _png(figure: Figure) -> bytes:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    buffer = io.BytesIO()
-    FigureCanvasAgg(figure)
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()
+    return png(figure)

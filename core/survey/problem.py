@@ -106,4 +106,4 @@ def _is_amount(target: pd.Series) -> bool:
 
 def _plain(value: object) -> Label:
     plain = value.item() if hasattr(value, "item") else value
-    return int(plain) if isinstance(plain, float) and plain.is_integer() else plain  # type: ignore[return-value]
+    return int(plain) if isinstance(plain, float) and plain.is_integer() else plain  # type: ignore[return-value]  # strange types were refused

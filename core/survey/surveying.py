@@ -116,7 +116,7 @@ def _require_apart(target: str, time: str | None, key: Sequence[str], later: Seq
             raise DataError(f"--{said} names {doubled[0]!r} twice", "Name each column once")
     if target in {time, *key}:
         raise DataError(f"The target {target!r} cannot be time or key too", "Name other columns for those")
-    wrong = sorted({target, time, *key} & {*later} - {None})  # type: ignore[type-var]
+    wrong = [name for name in later if name in {target, time, *key}]
     if wrong:
         raise DataError(f"{wrong[0]!r} is target, time or key, and cannot be known later", "Leave it out of --later")
 

@@ -122,7 +122,7 @@ def _told(estimator: Any, frame: pd.DataFrame) -> np.ndarray:
     telling = getattr(estimator, "predict_proba", estimator.predict)
     try:
         return np.asarray(telling(frame), dtype=np.float64)
-    except Exception as error:
+    except Exception as error:  # whatever somebody's code raises
         raise DataError(
             f"The model cannot answer the rows as they are ({type(error).__name__})",
             "Give rows in the types that it was trained on, such as the Parquet file of its training rows",

@@ -11,7 +11,7 @@ from prefect_mlops.core.errors import TrainingError
 if TYPE_CHECKING:
     from prefect_mlops.core.trainers.fitted import FittedModel
 
-__all__ = ["content_digest", "strange_types", "untrusted_types"]
+__all__ = ["content_digest", "strange_types"]
 
 ALLOWED = ("sklearn.", "numpy.", "scipy.")
 BOOSTERS = (
@@ -22,29 +22,6 @@ BOOSTERS = (
 )
 """LightGBM's own file format, a text, inside the skops file: the booster is read from it and runs no code."""
 TIMINGS = ("_time", "_time_")
-
-
-def untrusted_types(pipeline: Any) -> list[str]:
-    """The types beyond skops's own list that a pipeline holds, sorted.
-
-    Raises:
-        TrainingError: One is from outside scikit-learn, numpy, scipy and LightGBM, or skops cannot write the pipeline.
-    """
-    import skops.io
-
-    estimator = _name(type(pipeline.steps[-1][1] if hasattr(pipeline, "steps") else pipeline))
-    try:
-        found = sorted(str(name) for name in skops.io.get_untrusted_types(data=skops.io.dumps(pipeline)))
-    except Exception as error:
-        raise TrainingError(estimator, f"skops cannot write it ({error})") from error
-    strange = strange_types(found)
-    if strange:
-        reason = (
-            f"it holds {', '.join(strange)}, and a stored model may hold only types of scikit-learn, numpy and scipy, "
-            "and LightGBM's; loading others could run any code"
-        )
-        raise TrainingError(estimator, reason)
-    return found
 
 
 def strange_types(names: Iterable[str]) -> list[str]:

@@ -149,9 +149,9 @@ def trusted_types(model: FittedModel) -> list[str]:
     Raises:
         TrainingError: The pipeline holds a type from outside scikit-learn, numpy and scipy.
     """
-    from prefect_mlops.core.trainers.contents import untrusted_types
+    from prefect_mlops.core.trainers.stored import stored
 
-    return untrusted_types(model.pipeline)
+    return list(stored(model).trusted)
 
 
 def _categories(pipeline: Any) -> tuple[str, ...]:

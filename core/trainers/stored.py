@@ -56,7 +56,7 @@ def stored(model: FittedModel) -> StoredModel:
             file.writestr("schema.json", json.dumps(state | about))
         content = buffer.getvalue()
         trusted = tuple(sorted(str(name) for name in skops.io.get_untrusted_types(data=content)))
-    except Exception as error:
+    except Exception as error:  # of any estimator's own state
         raise TrainingError(estimator, f"skops cannot write it ({error})") from error
     strange = strange_types(trusted)
     if strange:

@@ -150,6 +150,7 @@ def enter_environment(folder: Path, prefect_port: int) -> None:
         folder: Everything of the demo lies in it.
         prefect_port: The port of its Prefect server.
     """
+    folder.mkdir(parents=True, exist_ok=True)  # or Prefect warns that its home cannot be made
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT_", "MLFLOW_", "BENTOML_"))}
     kept.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ.clear()

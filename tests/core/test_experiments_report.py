@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from functools import cache
 from html.parser import HTMLParser
 
@@ -177,9 +178,9 @@ def test_a_secret_gives_rows_other_names() -> None:
     assert not set(plain["row"]) & set(keyed["row"])
 
 
-@pytest.mark.parametrize("case", [tumours, wines])
-def test_runs_are_measured_on_shared_rows_and_differ_by_paired_intervals(case: object) -> None:
-    case = case()  # type: ignore[operator]
+@pytest.mark.parametrize("make", [tumours, wines])
+def test_runs_are_measured_on_shared_rows_and_differ_by_paired_intervals(make: Callable[[], Case]) -> None:
+    case = make()
     other, metrics = other_model(case), metrics_for(case.spec.target.problem)
     tables = {
         "first": holdout_table(case.spec, case.model, case.judging.iloc[:-10]),

@@ -12,6 +12,9 @@ from prefect.artifacts import Artifact
 from prefect_mlops.blocks import MlflowTracking
 from prefect_mlops.core.errors import DataError, NotFound
 from prefect_mlops.core.experiments.comparing import compare_holdouts, holdout_table
+from prefect_mlops.core.experiments.records import Usage
+from prefect_mlops.core.experiments.reporting import make_report
+from prefect_mlops.core.splits import RowSets
 from prefect_mlops.core.trainers import FittedModel
 from prefect_mlops.tasks.experiments import (
     HOLDOUT,
@@ -21,6 +24,7 @@ from prefect_mlops.tasks.experiments import (
     publish_experiment,
     report_experiment,
 )
+from prefect_mlops.tasks.learning import Learned
 from tests.core.experiment_cases import FOREST, Case, tumours
 
 
@@ -67,7 +71,7 @@ def test_runs_of_mlflow_are_compared_on_the_rows_that_they_share(tracking: Mlflo
 def test_a_report_makes_an_artifact_with_every_picture_and_can_leave_the_learning_curve_out() -> None:
     case = tumours()
 
-    report = report_experiment.fn(
+    report = make_report(
         case.spec, case.model, case.training, case.judging, case.evidence(), case.decision(), learning=False
     )
     text = _shown(report, {"MLflow": "http://mlflow.invalid/run"})
@@ -77,11 +81,26 @@ def test_a_report_makes_an_artifact_with_every_picture_and_can_leave_the_learnin
     assert text.count("](data:image/png;base64,iVBOR") == len(report.pictures) == 4
 
 
+def test_a_spec_can_switch_its_reports_off() -> None:
+    case, usage = tumours(), Usage(seconds=1.0, cpu_seconds=1.0, peak_mib=1.0)
+    sets = RowSets(case.training, case.judging, case.judging, "", "")
+    quiet = case.spec.model_copy(update={"report": False})
+
+    said = [
+        report_experiment.fn(Learned(spec, case.model, None, usage), sets, case.evidence(), case.decision())
+        for spec in (case.spec, quiet)
+    ]
+
+    assert [report is None for report in said] == [False, True]
+    assert said[0] is not None
+    assert said[0].record.usage == usage
+
+
 @pytest.mark.process
 @pytest.mark.usefixtures("prefect_api")
 def test_both_documents_are_artifacts_of_the_model() -> None:
     case = tumours()
-    report = report_experiment.fn(
+    report = make_report(
         case.spec, case.model, case.training, case.judging, case.evidence(), case.decision(), learning=False
     )
     tables = {name: holdout_table(case.spec, model, case.judging) for name, model in
