@@ -1,5 +1,6 @@
 """Writes the first spec of a new model: from a table of its rows, or as a template with a comment on every choice."""
 
+import io
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -99,15 +100,10 @@ def draft_from_data(
     require_room(project, spec)
     text = write_spec(spec, _head(spec, survey, data), _comments(survey, choice), reasons)
 
-    for folder in (path.parent, kept.parent):
-        folder.mkdir(parents=True, exist_ok=True)
-    for file, write in (
-        (kept, lambda part: rows.to_parquet(part, index=False)),
-        (path, lambda part: part.write_text(text)),
-    ):
-        partial = file.with_name(f".{file.name}.part")
-        write(partial)
-        partial.replace(file)
+    stored = io.BytesIO()
+    rows.to_parquet(stored, index=False)
+    _write_whole(kept, stored.getvalue())
+    _write_whole(path, text.encode())
     made = write_project(project)
     return (*_told(survey, choice), *(f"wrote {written}" for written in (path, kept, made)))
 
@@ -115,6 +111,14 @@ def draft_from_data(
 def data_of(name: str, project: Path) -> Path:
     """Where the rows lie that `prefect-mlops new NAME --data ...` drafted a spec from."""
     return project / "data" / f"{name}.parquet"
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write a file that appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.part")
+    partial.write_bytes(content)
+    partial.replace(path)
 
 
 def _spec_path(name: str, project: Path) -> Path:
