@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import numpy as np
 from scipy import stats
 
+from prefect_mlops.core.evidence import Scale
 from prefect_mlops.core.gates.confidence import Estimate as Measured
 from prefect_mlops.core.gates.confidence import confidence_bounds
 from prefect_mlops.core.search.correcting import standard_errors
@@ -23,7 +23,7 @@ def interval(
     value: float,
     standard_error: float,
     degrees_of_freedom: int,
-    scale: Literal["identity", "logit"] = "identity",
+    scale: Scale = "identity",
     level: float = LEVEL,
 ) -> Estimate:
     """A value with its interval, from Student's t; NaN ends where value or error say nothing.
@@ -46,7 +46,7 @@ def from_influence(
     value: float,
     influence: np.ndarray,
     blocks: np.ndarray | None,
-    scale: Literal["identity", "logit"] = "identity",
+    scale: Scale = "identity",
     level: float = LEVEL,
 ) -> Estimate:
     """A value whose sampling error is the mean of influence values, summed within blocks.

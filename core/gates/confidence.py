@@ -3,7 +3,7 @@
 import math
 from typing import Literal, NamedTuple
 
-from prefect_mlops.core.evidence import Verdict
+from prefect_mlops.core.evidence import Scale, Verdict
 
 __all__ = ["Estimate", "confidence_bounds", "verdict_on"]
 
@@ -17,7 +17,7 @@ class Estimate(NamedTuple):
     standard_error: float
     degrees_of_freedom: int
     rows: int
-    scale: Literal["identity", "logit"] = "identity"
+    scale: Scale = "identity"
 
 
 def confidence_bounds(estimate: Estimate, confidence: float) -> tuple[float, float]:

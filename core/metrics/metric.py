@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from prefect_mlops.core.evidence import Scale
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -39,4 +41,4 @@ class Metric:
     value: Callable[[np.ndarray, Predictions], float]
     influence: Callable[[np.ndarray, Predictions], np.ndarray]
     rests_on: Callable[[np.ndarray, Predictions], int]
-    scale: Literal["identity", "logit"] = "identity"
+    scale: Scale = "identity"
