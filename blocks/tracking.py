@@ -150,10 +150,18 @@ class MlflowTracking(Block):
         Raises:
             TrackingUnavailable: MLflow does not answer.
         """
+        return self.aliased(model, "champion")
+
+    def aliased(self, model: str, alias: str) -> int | None:
+        """The version with an alias; None where there is none.
+
+        Raises:
+            TrackingUnavailable: MLflow does not answer.
+        """
         from mlflow.exceptions import MlflowException
 
         try:
-            return int(self.client().get_model_version_by_alias(model, "champion").version)
+            return int(self.client().get_model_version_by_alias(model, alias).version)
         except MlflowException as error:
             if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 return None

@@ -2,55 +2,73 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from prefect_mlops.core.errors import DataError
 from prefect_mlops.core.evidence import Comparison, Evidence, Measurement, Subject
+from prefect_mlops.core.gates.scored import Examining, Scored
+from prefect_mlops.core.gates.wagering import reported, wagers_on
 from prefect_mlops.core.metrics import Metric, compare, measure, metric_named, metrics_for
 from prefect_mlops.core.metrics.encoding import Label, class_order, encode_predictions, encode_target
 from prefect_mlops.core.metrics.measuring import days_of, rests_on_enough
+from prefect_mlops.core.splits import ByGroup
+from prefect_mlops.core.splits.checks import newest
+from prefect_mlops.core.splits.keys import column_text
 from prefect_mlops.core.trainers.fitted import Predictions
+from prefect_mlops.core.trainers.linear import linear_model
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from prefect_mlops.core.evidence import Other
+    from prefect_mlops.core.gates.scored import Timings
+    from prefect_mlops.core.reign import Reign
     from prefect_mlops.core.spec import ModelSpec
     from prefect_mlops.core.trainers.fitted import FittedModel
 
-__all__ = ["blocks_of", "evaluate", "holdout_digest", "measurement_of", "metrics_of"]
+__all__ = ["blocks_of", "evaluate", "holdout_digest", "measurement_of", "metrics_of", "weights_of"]
 
 NAN = float("nan")
+OTHERS: tuple[Other, ...] = ("champion", "anchor", "baseline", "linear")
 
 
 def evaluate(
     spec: ModelSpec,
     *,
     candidate: FittedModel,
-    champion: FittedModel | None,
-    champion_version: int | None,
     rows: pd.DataFrame,
-    training_target: pd.Series,
+    training: pd.DataFrame,
     candidate_name: str,
     judged_on: str,
+    champion: FittedModel | None = None,
+    champion_version: int | None = None,
+    anchor: FittedModel | None = None,
+    anchor_version: int | None = None,
+    reign: Reign | None = None,
+    timings: Timings | None = None,
 ) -> Evidence:
     """Measure all that a spec's gates look at.
 
-    Every metric is measured for the candidate, the champion and the baseline, and the candidate is compared with the
-    others by paired differences. Rows of one calendar day (UTC) count as one block where rows have a time, for they
-    share their weather, their news and their queue. A metric that these rows cannot give (fewer than 20 rows, or of
-    the rarest class) is NaN, of which gates say `not applicable`.
+    Every metric is measured for the candidate, the champion, the anchor and the baseline, and the candidate is
+    compared with the others by paired differences. Rows of one calendar day (UTC), or of one group where the split is
+    by group, count as one block, for they share their weather, their news and their queue. A metric that these rows
+    cannot give (fewer than 20 rows, or of the rarest class) is NaN, of which gates say `not applicable`.
 
     Args:
         spec: The model's spec.
         candidate: The model that asks to be trusted.
-        champion: The model trusted now; None where there is none.
-        champion_version: Its registry version.
         rows: The judging rows with features, key, time and target; no model learned from them.
-        training_target: The target of the candidate's training rows; the baseline is its prior or mean.
+        training: The candidate's training rows; the baseline is the prior or mean of their target.
         candidate_name: What the candidate is called before it has a version.
         judged_on: The judging rows in words.
+        champion: The model trusted now, reloaded from the registry; None where there is none.
+        champion_version: Its registry version.
+        anchor: The version that stands still while champions come and go; None where it is the champion or none.
+        anchor_version: Its registry version, which may be the champion's.
+        reign: What has happened since the champion took over; wagers go on from there.
+        timings: What the fitted pipeline costs, where a gate asks for it.
 
     Raises:
         DataError: There are no rows, a label is missing or unknown to the candidate, a feature cannot be used, or the
@@ -63,38 +81,71 @@ def evaluate(
         raise DataError(
             f"The champion's model and version go together; the version is {champion_version!r}", "Give both or neither"
         )
-    metrics = metrics_of(spec)
-    blocks = blocks_of(spec, rows)
-    order = class_order(spec, candidate.classes, champion.classes if champion else ())
-    known = class_order(spec, candidate.classes)
-    encode_target(rows[spec.target.column], known)
-    y = encode_target(rows[spec.target.column], order)
+    gates, metrics = spec.resolved_gates(), metrics_of(spec)
+    models: dict[Subject, FittedModel | None] = {"candidate": candidate, "champion": champion, "anchor": anchor}
+    if any(getattr(gate, "wants_linear", False) for gate in gates):
+        models["linear"] = linear_model(spec, training)[0]
+    order = class_order(spec, *(model.classes for model in models.values() if model is not None))
+    encode_target(rows[spec.target.column], class_order(spec, candidate.classes))
     said: dict[Subject, Predictions] = {
-        "candidate": encode_predictions(candidate.predict(rows), candidate.classes, order),
-        "baseline": _constant(training_target, order, len(rows)),
+        subject: encode_predictions(model.predict(rows), model.classes, order)
+        for subject, model in models.items()
+        if model is not None
     }
-    if champion is not None:
-        said["champion"] = encode_predictions(champion.predict(rows), champion.classes, order)
-    measurements = tuple(
-        measurement_of(metric, y, predictions, blocks, subject)
-        for metric in metrics
-        for subject, predictions in said.items()
+    said["baseline"] = _constant(training[spec.target.column], order, len(rows))
+    scored = Scored(
+        spec=spec,
+        rows=rows,
+        training=training,
+        y=encode_target(rows[spec.target.column], order),
+        order=order,
+        said=said,
+        blocks=blocks_of(spec, rows),
+        weight=weights_of(spec, rows),
+        candidate=candidate,
+        timings=timings,
+        seed=spec.seed,
     )
-    comparisons = tuple(
-        _comparison(metric, y, said, against, blocks)
-        for metric in metrics
-        for against in ("champion", "baseline")
-        if against in said
-    )
+    others: tuple[Other, ...] = tuple(subject for subject in OTHERS if subject in said)
     return Evidence(
         model=spec.name,
         candidate=candidate_name,
         champion_version=champion_version,
+        anchor_version=anchor_version,
         judged_on=judged_on,
+        judged_until=newest(rows, spec.data.time),
         holdout_digest=holdout_digest(spec, rows),
-        measurements=measurements,
-        comparisons=comparisons,
+        measurements=tuple(
+            measurement_of(metric, scored.y, predictions, scored.blocks, subject)
+            for metric in metrics
+            for subject, predictions in said.items()
+        ),
+        comparisons=tuple(_comparison(metric, scored, other) for metric in metrics for other in others),
+        examinations=tuple(gate.examine(scored) for gate in gates if isinstance(gate, Examining)),
+        wagers=() if reign is None else wagers_on(scored, gates, reign),
+        holdout_use=None if reign is None else reign.holdout_use,
+        champion_days=None if reign is None else reign.days,
+        champion_reported=() if reign is None else reported(scored, metrics, reign),
     )
+
+
+def weights_of(spec: ModelSpec, rows: pd.DataFrame) -> np.ndarray | None:
+    """What each row counts when it is judged; None where the spec names no column for it.
+
+    Raises:
+        DataError: The column is not there or holds no numbers.
+    """
+    name = spec.data.weight
+    if name is None:
+        return None
+    if name not in rows.columns:
+        raise DataError(
+            f"The rows have no column {name!r}, which data.weight names", "Correct data.weight, or the rows"
+        )
+    try:
+        return np.asarray(rows[name].to_numpy(dtype=np.float64, na_value=np.nan))
+    except (TypeError, ValueError) as error:
+        raise DataError(f"Column {name!r} holds weights that are not numbers", "Correct the rows") from error
 
 
 def holdout_digest(spec: ModelSpec, rows: pd.DataFrame) -> str:
@@ -124,11 +175,14 @@ def metrics_of(spec: ModelSpec) -> tuple[Metric, ...]:
 
 
 def blocks_of(spec: ModelSpec, rows: pd.DataFrame) -> np.ndarray | None:
-    """The calendar day of each row as a number; None where rows have no time, so that each stands by itself.
+    """The group of each row where the split is by group, else its calendar day; None where each stands by itself.
 
     Raises:
-        DataError: The time column is not there, holds no times with a time zone, or is missing in a row.
+        DataError: The group or time column is not there or missing in a row, or holds no times with a time zone.
     """
+    if isinstance(spec.split, ByGroup):
+        groups = column_text(rows, spec.split.group, "split.group")
+        return np.asarray(np.unique(groups.to_numpy(dtype=str), return_inverse=True)[1])
     name = spec.data.time
     if name is None:
         return None
@@ -149,6 +203,7 @@ def measurement_of(
     predictions: Predictions,
     blocks: np.ndarray | None,
     subject: Subject,
+    weight: np.ndarray | None = None,
 ) -> Measurement:
     """One metric of one model, NaN where the rows are too few for it.
 
@@ -158,7 +213,9 @@ def measurement_of(
         predictions: Encoded predictions.
         blocks: As `blocks_of` gives them.
         subject: Whose metric it is.
+        weight: What each row counts.
     """
+    del weight
     enough = rests_on_enough(metric, y, predictions)
     value, error, freedom = measure(metric, y, predictions, blocks) if enough else (NAN, NAN, 0)
     return Measurement(
@@ -173,16 +230,10 @@ def measurement_of(
     )
 
 
-def _comparison(
-    metric: Metric,
-    y: np.ndarray,
-    said: dict[Subject, Predictions],
-    against: Literal["champion", "baseline"],
-    blocks: np.ndarray | None,
-) -> Comparison:
-    candidate, other = said["candidate"], said[against]
+def _comparison(metric: Metric, scored: Scored, against: Other) -> Comparison:
+    y, candidate, other = scored.y, scored.said["candidate"], scored.said[against]
     enough = rests_on_enough(metric, y, candidate) and rests_on_enough(metric, y, other)
-    advantage, error, freedom = compare(metric, y, candidate, other, blocks) if enough else (NAN, NAN, 0)
+    advantage, error, freedom = compare(metric, y, candidate, other, scored.blocks) if enough else (NAN, NAN, 0)
     return Comparison(
         metric=metric.name,
         against=against,

@@ -185,6 +185,7 @@ class Evidence(Frozen):
         candidate: What the candidate is called before it has a version, such as its MLflow run id.
         champion_version: The registry version that it asks to replace; None where nothing is trusted yet.
         judged_on: The judging rows in words, such as `11 days from 2013-05-21`.
+        judged_until: Time of the newest judging row, ISO 8601; empty where rows have no time.
         holdout_digest: A digest over the judging rows, so that their use can be counted.
         measurements: One entry a metric and subject.
         comparisons: One entry a metric and other model.
@@ -200,6 +201,7 @@ class Evidence(Frozen):
     candidate: str
     champion_version: int | None = None
     judged_on: str
+    judged_until: str = ""
     holdout_digest: str
     measurements: tuple[Measurement, ...] = Field(min_length=1)
     comparisons: tuple[Comparison, ...] = ()

@@ -86,6 +86,9 @@ class Data(Frozen):
     labels: Annotated[
         Literal["with-rows", "later"], Field(description="Whether labels come in the rows, or later by key.")
     ] = "with-rows"
+    weight: Annotated[
+        str | None, Field(description="Column that says what a row counts when models are judged; all alike if absent.")
+    ] = None
     personal: Annotated[tuple[str, ...], Field(description="Columns never printed anywhere.")] = ()
     later: Annotated[
         tuple[str, ...],
@@ -179,6 +182,9 @@ class ModelSpec(Frozen):
     trainer: TrainerPart
     search: Search | None = None
     gates: Annotated[tuple[GatePart, ...], Field(min_length=1)]
+    alarm_level: Annotated[
+        float, Field(gt=0, lt=0.5, description="Chance that any alarm gate fails a candidate with which all is fine.")
+    ] = 0.05
     rollout: RolloutPlan = RolloutPlan()
     monitors: tuple[MonitorPart, ...] = ()
     retraining: Retraining = Retraining()

@@ -62,8 +62,8 @@ def parse_spec(text: str, source: str = "<spec>") -> ModelSpec:
           - trainer: is missing. Known kinds: partial, sklearn, or package.module:Class.
           - gates: is missing. Known kinds: at-least, at-most, better-than-baseline, better-than-champion,
             not-worse-than-champion, or package.module:Class.
-          - seeed (line 3): is not a key here. Did you mean seed? Allowed: data, features, gates, monitors, name,
-            purpose, report, retraining, rollout, search, seed, spec_version, split, suite, target, trainer.
+          - seeed (line 3): is not a key here. Did you mean seed? Allowed: alarm_level, data, features, gates, monitors,
+            name, purpose, report, retraining, rollout, search, seed, spec_version, split, suite, target, trainer.
     """
     try:
         document = read_yaml(text)

@@ -73,9 +73,8 @@ def try_model(name: str, project: Path, data: Path | None = None) -> Iterator[st
     learned = tasks.learn_candidate.fn(spec, sets.training)
     if learned.search:
         yield f"search: {learned.search.summary}"
-    evidence = tasks.evaluate_candidate.fn(
-        spec, learned.model, sets.judging, sets.training[spec.target.column], judged_on=sets.judged_on
-    )
+    timings = tasks.time_candidate.fn(spec, learned.model, sets.judging)
+    evidence = tasks.evaluate_candidate.fn(spec, learned.model, sets, timings=timings)
     decision = tasks.judge_candidate.fn(spec, evidence)
     yield from _measured(evidence)
     yield from (f"  {verdict.gate}: {verdict.outcome}. {verdict.reason}" for verdict in decision.verdicts)

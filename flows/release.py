@@ -77,7 +77,7 @@ def release(spec: SpecParameter, version: int, environment: str = "default", as_
                 return Completed(name=ENDS[step.outcome], message=steps[-1])
 
         finish_rollout(spec, places.target, placed)
-        previous = promote_version(places.tracking, spec, version)
+        previous = promote_version(places.tracking, spec, version, moment)
         promoted = {"version": version, "slot": placed.slot, "previous": previous}
         record_stage(places.ledger, spec, "champion.promoted", subject, moment, promoted)
 

@@ -53,7 +53,7 @@ def rollback(
         bento = build_bento(spec, package, places.bentos)
         placed = deploy_bento(spec, bento, places.bentos, places.target, places.predictions)
         finish_rollout(spec, places.target, placed)
-        previous = promote_version(places.tracking, spec, wanted.version)
+        previous = promote_version(places.tracking, spec, wanted.version, moment)
         restored = {"version": wanted.version, "slot": placed.slot, "previous": previous, "reason": reason}
         record_stage(places.ledger, spec, "champion.rolled-back", str(wanted.version), moment, restored)
 

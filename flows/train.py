@@ -13,6 +13,7 @@ from prefect_mlops.tasks import (
     evaluate_candidate,
     judge_candidate,
     learn_candidate,
+    load_anchor,
     load_champion,
     load_labelled_rows,
     load_places,
@@ -25,11 +26,13 @@ from prefect_mlops.tasks import (
     publish_decision,
     publish_experiment,
     read_champion,
+    read_reign,
     record_stage,
     render_model_card,
     report_experiment,
     run_name,
     split_rows,
+    time_candidate,
     time_of_run,
     trace_lineage,
 )
@@ -70,16 +73,18 @@ def train(
         rows = load_labelled_rows(places.tables, spec, moment, versions)
         sets = split_rows(spec, rows, moment, champion.lineage.cutoff if champion else "")
         learned = learn_candidate(spec, sets.training, places.ledger, workers)
+        reign = read_reign(places.ledger, spec, champion, sets, moment)
         trusted = load_champion(places.tracking, spec, champion.version) if champion else None
         evidence = evaluate_candidate(
             spec,
             learned.model,
-            sets.judging,
-            sets.training[spec.target.column],
+            sets,
             champion=trusted,
             champion_version=champion.version if champion else None,
+            anchor=load_anchor(places.tracking, spec),
+            reign=reign,
+            timings=time_candidate(spec, learned.model, sets.judging),
             candidate_name=run_name(),
-            judged_on=sets.judged_on,
         )
         decision = judge_candidate(spec, evidence)
         profile = profile_candidate(spec, learned.model, sets.reference)

@@ -1,4 +1,5 @@
 from .adopting import adopt_version, fetch_source
+from .champions import load_anchor, load_champion, promote_version, read_champion
 from .data import (
     accept_labels,
     accept_rows,
@@ -9,7 +10,7 @@ from .data import (
     load_recent_rows,
     pin_versions,
 )
-from .evaluation import evaluate_candidate
+from .evaluation import evaluate_candidate, time_candidate
 from .experiments import compare_runs, publish_comparison, publish_experiment, report_experiment
 from .governance import check_due, record_stage, render_model_card, trace_lineage
 from .intake import find_waiting, take_batch
@@ -29,7 +30,8 @@ from .publishing import (
     publish_rollout,
 )
 from .quarantine import load_quarantined, quarantine_rows, release_quarantined
-from .registry import fetch_package, load_champion, log_candidate, promote_version, read_champion
+from .registry import fetch_package, log_candidate
+from .reigns import read_reign
 from .rollout import choose_rollback, deploy_bento, finish_rollout, is_in_service, run_canary, undo_rollout
 from .runs import load_places, load_source, one_writer, run_key, run_logger, run_name, time_of_run
 from .searching import search_candidate
@@ -59,6 +61,7 @@ __all__ = [
     "judge_candidate",
     "judge_health",
     "learn_candidate",
+    "load_anchor",
     "load_batch",
     "load_champion",
     "load_data",
@@ -85,6 +88,7 @@ __all__ = [
     "quarantine_rows",
     "read_champion",
     "read_history",
+    "read_reign",
     "record_stage",
     "release_quarantined",
     "render_model_card",
@@ -97,6 +101,7 @@ __all__ = [
     "split_rows",
     "stage_bento",
     "take_batch",
+    "time_candidate",
     "time_of_run",
     "trace_lineage",
     "train_candidate",

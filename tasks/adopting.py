@@ -13,8 +13,9 @@ from prefect_mlops.core.errors import DataError, NotFound
 from prefect_mlops.core.evidence import Decision, Evidence
 from prefect_mlops.core.lineage import UNKNOWN, DataVersion, Lineage
 from prefect_mlops.core.spec import ModelSpec
+from prefect_mlops.tasks.champions import promote_version
 from prefect_mlops.tasks.governance import record_stage
-from prefect_mlops.tasks.registry import fetch_package, log_candidate, promote_version
+from prefect_mlops.tasks.registry import fetch_package, log_candidate
 from prefect_mlops.tasks.runs import run_name
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def adopt_version(
     said = f"{source.uri} is champion of {spec.name}"
     if champion == version and _on_record(ledger, spec, version):
         return Adopted(version, None, f"{said} already, as version {version}.")
-    previous = None if champion == version else promote_version.fn(tracking, spec, version)
+    previous = None if champion == version else promote_version.fn(tracking, spec, version, as_of)
     body = {"version": version, "previous": previous, **facts}
     record_stage.fn(ledger, spec, ADOPTED, str(version), as_of, body)
     instead = f" instead of version {previous}" if previous else ""

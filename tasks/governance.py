@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from prefect_mlops.core.lineage import Lineage
     from prefect_mlops.core.spec import TrainerPart
     from prefect_mlops.core.splits import RowSets
+    from prefect_mlops.tasks.champions import Champion
     from prefect_mlops.tasks.data import Versions
-    from prefect_mlops.tasks.registry import Champion
 
 __all__ = ["check_due", "record_stage", "render_model_card", "trace_lineage"]
 

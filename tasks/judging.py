@@ -20,7 +20,7 @@ def judge_candidate(spec: ModelSpec, evidence: Evidence) -> Decision:
         NotMeasured: A gate wants a metric that the evidence does not hold.
         PartError: A gate's class cannot be used.
     """
-    return decide(spec.resolved_gates(), evidence)
+    return decide(spec.resolved_gates(), evidence, spec.alarm_level)
 
 
 @task

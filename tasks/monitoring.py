@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from prefect_mlops.blocks import DeltaTables, PredictionLog
-    from prefect_mlops.tasks.registry import Champion
+    from prefect_mlops.tasks.champions import Champion
 
 __all__ = ["collect_predictions", "observe_model"]
 

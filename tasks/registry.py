@@ -1,4 +1,4 @@
-"""Keep candidates and champions in the MLflow registry, with all that it takes to judge, serve and repeat them."""
+"""Keep candidates in the MLflow registry, with all that it takes to judge, serve and repeat them."""
 
 from __future__ import annotations
 
@@ -27,30 +27,13 @@ if TYPE_CHECKING:
     from prefect_mlops.core.trainers import FittedModel
     from prefect_mlops.core.trainers.stored import StoredModel
 
-__all__ = [
-    "Champion",
-    "Logged",
-    "Package",
-    "fetch_package",
-    "load_champion",
-    "log_candidate",
-    "promote_version",
-    "read_champion",
-]
+__all__ = ["Logged", "Package", "fetch_package", "log_candidate", "records_of"]
 
 FOLDER = "mlops"
 MODEL_FILE = "model.skops"
 GOLDEN_ROWS = 50
 DIGEST_SHOWN = 36
 """Characters of a digest that MLflow's table of datasets holds."""
-
-
-class Champion(NamedTuple):
-    """The version trusted now, as the registry has it."""
-
-    version: int
-    lineage: Lineage
-    profile: ReferenceProfile
 
 
 class Logged(NamedTuple):
@@ -136,58 +119,25 @@ def log_candidate(
 
 
 @task
-def read_champion(tracking: MlflowTracking, spec: ModelSpec) -> Champion | None:
-    """The champion's records, without its model; None where nothing is trusted yet."""
-    from prefect_mlops.core.profile import ReferenceProfile
-
-    version = tracking.champion(spec.name)
-    if version is None:
-        return None
-    folder = _records(tracking, spec.name, version)
-    lineage = Lineage.model_validate_json((folder / "lineage.json").read_text())
-    profile = ReferenceProfile.model_validate_json((folder / "profile.json").read_text())
-    return Champion(version, lineage, profile)
-
-
-@task
-def load_champion(tracking: MlflowTracking, spec: ModelSpec, version: int) -> FittedModel:
-    """A version's fitted model, always from the registry and never from memory.
-
-    Raises:
-        NotFound: The version is gone.
-    """
-    import skops.io
-
-    from prefect_mlops.core.trainers import FittedModel
-
-    package = _package(tracking, spec.name, version)
-    pipeline = skops.io.loads(package.model, trusted=list(package.trusted))
-    return FittedModel(pipeline, package.features, package.classes)
-
-
-@task
 def fetch_package(tracking: MlflowTracking, spec: ModelSpec, version: int) -> Package:
     """What it takes to serve a version.
 
     Raises:
         NotFound: The registry has no such version.
     """
-    return _package(tracking, spec.name, version)
+    import json
 
-
-@task
-def promote_version(tracking: MlflowTracking, spec: ModelSpec, version: int) -> int | None:
-    """Give a version the alias `champion` and take `candidate` away from it.
-
-    Returns:
-        The version that was champion before; None for the first.
-    """
-    client = tracking.client()
-    previous = tracking.champion(spec.name)
-    client.set_registered_model_alias(spec.name, "champion", str(version))
-    if str(client.get_registered_model(spec.name).aliases.get("candidate")) == str(version):
-        client.delete_registered_model_alias(spec.name, "candidate")
-    return previous
+    folder = records_of(tracking, spec.name, version)
+    form = json.loads((folder / "form.json").read_text())
+    return Package(
+        version=version,
+        model=(folder / MODEL_FILE).read_bytes(),
+        trusted=tuple(form["trusted"]),
+        features=tuple(form["features"]),
+        classes=tuple(form["classes"]),
+        golden=(folder / "golden.json").read_text(),
+        lineage=Lineage.model_validate_json((folder / "lineage.json").read_text()),
+    )
 
 
 def _write_records(
@@ -225,23 +175,12 @@ def _write_records(
     (folder / "form.json").write_text(json.dumps(form))
 
 
-def _package(tracking: MlflowTracking, model: str, version: int) -> Package:
-    import json
+def records_of(tracking: MlflowTracking, model: str, version: int) -> Path:
+    """The folder with all that `log_candidate` kept of a version.
 
-    folder = _records(tracking, model, version)
-    form = json.loads((folder / "form.json").read_text())
-    return Package(
-        version=version,
-        model=(folder / MODEL_FILE).read_bytes(),
-        trusted=tuple(form["trusted"]),
-        features=tuple(form["features"]),
-        classes=tuple(form["classes"]),
-        golden=(folder / "golden.json").read_text(),
-        lineage=Lineage.model_validate_json((folder / "lineage.json").read_text()),
-    )
-
-
-def _records(tracking: MlflowTracking, model: str, version: int) -> Path:
+    Raises:
+        NotFound: The version or its artifacts are gone.
+    """
     from mlflow.exceptions import MlflowException
 
     client = tracking.client()

@@ -10,7 +10,8 @@ from prefect_mlops.core.evaluation import measurement_of, metrics_of
 from prefect_mlops.core.metrics.encoding import encode_predictions
 from prefect_mlops.core.studies.beside import compare_on, judged_rows, said_by
 from prefect_mlops.core.studies.records import Baselines
-from prefect_mlops.core.trainers import FittedModel, Predictions, SklearnTrainer
+from prefect_mlops.core.trainers import FittedModel, Predictions
+from prefect_mlops.core.trainers.linear import linear_model
 from prefect_mlops.core.trainers.target import learnable_target
 
 if TYPE_CHECKING:
@@ -18,10 +19,8 @@ if TYPE_CHECKING:
 
     from prefect_mlops.core.spec import ModelSpec
 
-__all__ = ["LINEAR_ROWS", "baseline_measurements"]
+__all__ = ["baseline_measurements"]
 
-LINEAR_ROWS = 100_000
-"""More rows move a linear model's coefficients by less than the judging rows can tell."""
 Rival = Literal["baseline", "linear"]
 
 
@@ -49,7 +48,7 @@ def baseline_measurements(
         PartError: A gate names a metric that there is not.
     """
     known = () if candidate is None else candidate.classes
-    linear, learned = _linear(spec, training)
+    linear, learned = linear_model(spec, training)
     judged = judged_rows(spec, judging, linear.classes, known)
     dummy = _dummy(spec, training)
     told = Predictions(*_answers(dummy, len(judging)))
@@ -72,19 +71,6 @@ def baseline_measurements(
     )
     paths = {"baseline": _path(dummy), "linear": _path(linear.pipeline[-1])}
     return Baselines(estimators=paths, learned=learned, measurements=measurements, comparisons=comparisons)
-
-
-def _linear(spec: ModelSpec, training: pd.DataFrame) -> tuple[FittedModel, int]:
-    regression = spec.target.problem == "regression"
-    rows = training
-    if len(rows) > LINEAR_ROWS:
-        drawn = np.random.default_rng(spec.seed).choice(len(rows), LINEAR_ROWS, replace=False)
-        rows = rows.iloc[np.sort(drawn)]
-    trainer = SklearnTrainer(
-        estimator="sklearn.linear_model.Ridge" if regression else "sklearn.linear_model.LogisticRegression",
-        parameters={} if regression else {"max_iter": 300},
-    )
-    return trainer.fit(spec.model_copy(update={"trainer": trainer}), rows), len(rows)
 
 
 def _dummy(spec: ModelSpec, training: pd.DataFrame) -> Any:

@@ -43,7 +43,7 @@ class Case(NamedTuple):
             champion=champion,
             champion_version=None if champion is None else 3,
             rows=self.judging,
-            training_target=self.training[self.spec.target.column],
+            training=self.training,
             candidate_name="quiet-fox",
             judged_on=f"{len(self.judging)} rows",
         )

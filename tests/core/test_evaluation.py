@@ -70,7 +70,7 @@ def judged(
         champion=champion,
         champion_version=None if champion is None else 3,
         rows=rows,
-        training_target=learned["y"],
+        training=learned,
         candidate_name="run-1",
         judged_on="25 days from 2013-01-01",
     )
@@ -186,7 +186,7 @@ def test_a_champion_without_its_version_is_refused() -> None:
             champion=None,
             champion_version=2,
             rows=rows,
-            training_target=rows["y"],
+            training=rows,
             candidate_name="run-1",
             judged_on="",
         )

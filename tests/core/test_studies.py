@@ -16,11 +16,12 @@ from prefect_mlops.core.evaluation import evaluate
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.core.studies import Ablation, Staleness
 from prefect_mlops.core.studies.ablation import ablate, groups_of, without
-from prefect_mlops.core.studies.baselines import LINEAR_ROWS, baseline_measurements
+from prefect_mlops.core.studies.baselines import baseline_measurements
 from prefect_mlops.core.studies.pictures import ablation_picture, staleness_picture
 from prefect_mlops.core.studies.records import Ageing, Score
 from prefect_mlops.core.studies.reports import ablation_report, baselines_report, staleness_report
 from prefect_mlops.core.studies.staleness import decay_of, replay, rhythm_of
+from prefect_mlops.core.trainers.linear import LINEAR_ROWS
 
 TREE = "sklearn.tree.DecisionTreeClassifier"
 LOGISTIC = "sklearn.linear_model.LogisticRegression"
@@ -79,7 +80,7 @@ def test_a_dummy_and_a_linear_model_stand_beside_the_candidate_in_every_metric(p
         champion=None,
         champion_version=None,
         rows=judged,
-        training_target=learned["y"],
+        training=learned,
         candidate_name="run",
         judged_on="rows",
     )
@@ -231,7 +232,7 @@ def test_a_replay_trains_once_a_month_on_the_window_that_is_asked_for_and_nothin
         champion=None,
         champion_version=None,
         rows=rows[month == 6],
-        training_target=rows["y"],
+        training=rows,
         candidate_name="run",
         judged_on="June",
     )

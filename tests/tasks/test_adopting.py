@@ -168,12 +168,10 @@ def test_it_is_champion_with_an_unknown_origin_and_the_next_candidate_is_judged_
     evidence = evaluate_candidate.fn(
         spec,
         train_candidate.fn(spec, sets.training),
-        sets.judging,
-        sets.training["late"],
+        sets,
         champion=load_champion.fn(places.tracking, spec, 1),
         champion_version=1,
         candidate_name="next",
-        judged_on=sets.judged_on,
     )
     assert sets.judging["at"].min() > rows["at"].max()
     assert np.isfinite(evidence.compared("log_loss", "champion").advantage)
