@@ -108,6 +108,8 @@ class Wager(Frozen):
         rows: Rows or pairs bet on so far.
         wins: The sum of advantages among them.
         losses: The sum of disadvantages.
+        squares: The sum of squared scores, so that their spread is known.
+        unit: What a score of 1 is in the metric's own unit; 1 for shares, the clip for losses.
         until: Time of the newest row that was counted, ISO 8601; empty at the start.
         capital: The logarithm of each bet's capital, in the order of the grid of stakes.
         scored: What was bet on, in words.
@@ -124,6 +126,8 @@ class Wager(Frozen):
     rows: int = 0
     wins: float = 0.0
     losses: float = 0.0
+    squares: float = 0.0
+    unit: float = 1.0
     until: str = ""
     capital: tuple[float, ...] = ()
     scored: str = ""
