@@ -124,6 +124,11 @@ class BetterThanChampion(_Paired):
         ),
     ] = None
 
+    @property
+    def bets(self) -> bool:
+        """Whether candidates are to be bet on with fresh rows, where rows have a time."""
+        return self.rows != "holdout"
+
     def judge(self, evidence: Evidence) -> Verdict:
         """Pass when fresh rows, or the hold-out's lower bound, prove an advantage beyond the margin."""
         if evidence.champion_version is None:
@@ -155,11 +160,17 @@ class BetterThanChampion(_Paired):
             )
         if today.low < -allowed:
             missing.append(f"today's proof (the lower bound must reach {-allowed:.4g})")
+        against = f"version {wager.champion_version}"
+        won = (
+            f"{wager.rows:,} fresh rows in {wager.looks:,} look{'s' if wager.looks > 1 else ''} have won "
+            f"E = {wager.e_value:.3g} against {against} by {wager.scored}"
+            f"{'' if wager.exact else ', a bound for many rows a look'}"
+            if wager.looks
+            else f"No fresh row has been bet on against {against}"
+        )
         lead = (
-            f"{wager.rows:,} fresh rows in {wager.looks:,} looks have won E = {wager.e_value:.3g} against version "
-            f"{wager.champion_version} on {wager.scored or self.metric}"
-            f"{'' if wager.exact else ', for many rows a look'}; today's advantage in {self.metric} is "
-            f"{today.value:.4g} ({100 * self.confidence:.4g}% bounds {today.low:.4g} and {today.high:.4g})"
+            f"{won}; today's advantage in {self.metric} is {today.value:.4g} ({100 * self.confidence:.4g}% bounds "
+            f"{today.low:.4g} and {today.high:.4g})"
         )
         if not missing:
             reason = f"{lead}: proved more than {self.margin:g}, and not worse today by more than {allowed:.4g}."
@@ -242,6 +253,11 @@ class BetterThanBaseline(_Paired):
         Literal["dummy", "linear", "both"],
         Field(description="A model that knows only how often each class came, or the mean; a linear model; or both."),
     ] = "dummy"
+
+    @property
+    def wants_linear(self) -> bool:
+        """Whether a linear model must be fitted beside the candidate."""
+        return self.against != "dummy"
 
     def judge(self, evidence: Evidence) -> Verdict:
         """Pass when the lower bound of every paired advantage exceeds the margin."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["CAUTION", "day_totals", "design_effect"]
+__all__ = ["FEWEST_DAYS", "day_totals", "design_effect"]
 
 CAUTION = 3.0
 """The design effect of rows of whose earlier days too little is known."""

@@ -16,8 +16,8 @@ __all__ = ["RowScores", "row_scores"]
 
 LOG_LOSS_CLIP = math.log(100.0)
 """A truth that was given less than 1% costs as much as one that was given 1%."""
-CLIP_SPREADS = 2.0
-"""A regression's error is clipped at so many spreads of the target among training rows."""
+CLIP_SHARE = 0.5
+"""A regression's error is clipped at half the spread of the target among training rows."""
 
 
 class RowScores(NamedTuple):
@@ -64,7 +64,8 @@ def row_scores(
         weight: What each row counts, at least 0, shape `(rows,)`.
         seed: Of the pairing.
         costs: What each error costs, for the metric `cost`.
-        scale_of: Spread of the target among training rows, for regressions.
+        scale_of: For regressions: the spread of the target among training rows, from its lowest to its highest
+            usual value.
 
     Returns:
         None where the metric has no bounded score of single rows, such as F1, or where its clip is not known.
@@ -104,7 +105,7 @@ def row_scores(
 def _clip(name: str, parameter: str, costs: Costs | None, scale_of: float | None) -> tuple[float, str] | None:
     """The most that a row's loss counts, and what is scored, in words."""
     dearest = max(costs.false_positive, costs.false_negative) if costs is not None else 0.0
-    far = CLIP_SPREADS * scale_of if scale_of is not None and math.isfinite(scale_of) else 0.0
+    far = CLIP_SHARE * scale_of if scale_of is not None and math.isfinite(scale_of) else 0.0
     lean = max(float(parameter), 1.0 - float(parameter)) if name == "pinball" else 1.0
     known = {
         "accuracy": (1.0, "correctness of each row"),

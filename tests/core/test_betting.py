@@ -252,11 +252,11 @@ def test_one_pair_of_a_day_can_be_checked_by_hand() -> None:
 @pytest.mark.parametrize(
     ("name", "given", "unit", "by_hand"),
     [
-        ("mae", {"scale_of": 2.0}, 4.0, [(1.0 - 3.0) / -4.0, (4.0 - 0.0) / -4.0]),
-        ("rmse", {"scale_of": 2.0}, 16.0 / (2 * (9 / 2) ** 0.5), [(1.0 - 9.0) / -16.0, (16.0 - 0.0) / -16.0]),
+        ("mae", {"scale_of": 8.0}, 4.0, [(1.0 - 3.0) / -4.0, (4.0 - 0.0) / -4.0]),
+        ("rmse", {"scale_of": 8.0}, 16.0 / (2 * (9 / 2) ** 0.5), [(1.0 - 9.0) / -16.0, (16.0 - 0.0) / -16.0]),
     ],
 )
-def test_a_regressions_loss_is_clipped_at_two_spreads(
+def test_a_regressions_loss_is_clipped_at_half_the_spread(
     name: str, given: dict[str, float], unit: float, by_hand: list[float]
 ) -> None:
     y = np.array([0.0, 0.0])
