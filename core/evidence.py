@@ -108,9 +108,14 @@ class Wager(Frozen):
         rows: Rows or pairs bet on so far.
         wins: The sum of advantages among them.
         losses: The sum of disadvantages.
+        squares: The sum of squared scores, so that their spread is known.
+        unit: What a score of 1 is in the metric's own unit; 1 for shares, the clip for losses.
         until: Time of the newest row that was counted, ISO 8601; empty at the start.
         capital: The logarithm of each bet's capital, in the order of the grid of stakes.
         scored: What was bet on, in words.
+        day_totals: Sums over days, from which it is known how far the rows of one day lean one way together.
+        design_effect: How many times more a day's sum varies than so many independent rows, at least 1; the growth of
+            every bet is divided by it.
         exact: Whether the bound holds for every number of rows; false where it holds for many rows.
         reason: Why nothing was bet, where nothing was.
     """
@@ -124,9 +129,13 @@ class Wager(Frozen):
     rows: int = 0
     wins: float = 0.0
     losses: float = 0.0
+    squares: float = 0.0
+    unit: float = 1.0
     until: str = ""
     capital: tuple[float, ...] = ()
     scored: str = ""
+    day_totals: tuple[float, ...] = ()
+    design_effect: float = 1.0
     exact: bool = True
     reason: str = ""
 
