@@ -347,9 +347,10 @@ def scored_metrics(runs: int) -> list[dict[str, Any]]:
         row = {"metric": name, "rows_a_day": rows, "positives": positives, "noise_less": less, **told}
         row["any"] = share(lived.promotions > 0)
         found.append(row)
+        kind = "one point better" if less else "equal"
         print(
-            f"  {name}, {rows} rows a day, {positives:.0%} positives, {'one point better' if less else 'equal'}: 20 won "
-            f"in {_told(row['any'])}, within 30 days {_told(told['within_30_days'])}, median day {told['median_days']}"
+            f"  {name}, {rows} rows a day, {positives:.0%} positives, {kind}: 20 won in {_told(row['any'])}, "
+            f"within 30 days {_told(told['within_30_days'])}, median day {told['median_days']}"
         )
     return found
 
