@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from prefect_mlops.core.evidence import Evidence, Verdict
-from prefect_mlops.core.gates.confidence import Estimate, verdict_on
+from prefect_mlops.core.gates.confidence import estimate_of, verdict_on
 from prefect_mlops.core.parts import Frozen
 
 __all__ = ["BetterThanBaseline", "BetterThanChampion", "NotWorseThanChampion"]
@@ -30,9 +30,8 @@ class _Paired(Frozen):
             reason = f"There is no champion yet, so {self.metric} has nothing to be compared with."
             return Verdict(gate=kind, metric=self.metric, outcome="pass", reason=reason)
         compared = evidence.compared(self.metric, against)
-        estimate = Estimate(compared.advantage, compared.standard_error, compared.degrees_of_freedom, compared.rows)
         return verdict_on(
-            estimate,
+            estimate_of(compared),
             kind=kind,
             metric=self.metric,
             subject=f"The advantage in {self.metric} over the {against}",
