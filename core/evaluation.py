@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from prefect_mlops.core.errors import DataError
-from prefect_mlops.core.evidence import Comparison, Evidence, Measurement, Subject
+from prefect_mlops.core.evidence import Evidence, Measurement, Subject
 from prefect_mlops.core.gates.scored import Examining, Scored
 from prefect_mlops.core.gates.wagering import reported, wagers_on
-from prefect_mlops.core.metrics import Metric, compare, measure, metric_named, metrics_for
+from prefect_mlops.core.metrics import Metric, metric_named, metrics_for
 from prefect_mlops.core.metrics.encoding import Label, class_order, encode_predictions, encode_target
-from prefect_mlops.core.metrics.measuring import days_of, rests_on_enough
+from prefect_mlops.core.metrics.measuring import days_of
+from prefect_mlops.core.metrics.recorded import record_all, record_measurement
 from prefect_mlops.core.splits import ByGroup
 from prefect_mlops.core.splits.checks import newest
 from prefect_mlops.core.splits.keys import column_text
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["blocks_of", "evaluate", "holdout_digest", "measurement_of", "metrics_of", "weights_of"]
 
-NAN = float("nan")
 OTHERS: tuple[Other, ...] = ("champion", "anchor", "baseline", "linear")
 
 
@@ -107,6 +107,7 @@ def evaluate(
         seed=spec.seed,
     )
     others: tuple[Other, ...] = tuple(subject for subject in OTHERS if subject in said)
+    measurements, comparisons = record_all(metrics, scored.y, said, others, scored.blocks, scored.weight)
     return Evidence(
         model=spec.name,
         candidate=candidate_name,
@@ -115,12 +116,8 @@ def evaluate(
         judged_on=judged_on,
         judged_until=newest(rows, spec.data.time),
         holdout_digest=holdout_digest(spec, rows),
-        measurements=tuple(
-            measurement_of(metric, scored.y, predictions, scored.blocks, subject)
-            for metric in metrics
-            for subject, predictions in said.items()
-        ),
-        comparisons=tuple(_comparison(metric, scored, other) for metric in metrics for other in others),
+        measurements=measurements,
+        comparisons=comparisons,
         examinations=tuple(gate.examine(scored) for gate in gates if isinstance(gate, Examining)),
         wagers=() if reign is None else wagers_on(scored, gates, reign),
         holdout_use=None if reign is None else reign.holdout_use,
@@ -159,19 +156,16 @@ def holdout_digest(spec: ModelSpec, rows: pd.DataFrame) -> str:
 
 
 def metrics_of(spec: ModelSpec) -> tuple[Metric, ...]:
-    """The metrics that fit the problem, once a spec's gates and monitors are sure to find theirs among them.
+    """The usual metrics of the problem, and those that a spec's gates and monitors name beside them.
 
     Raises:
-        PartError: A gate or monitor names another.
+        PartError: A gate or monitor names a metric that there is not, or that does not fit the problem.
     """
-    problem = spec.target.problem
-    for name in (name for gate in spec.resolved_gates() for name in gate.metrics):
-        metric_named(name, problem)
-    for monitor in spec.resolved_monitors():
-        watched = getattr(monitor, "metric", None)
-        if isinstance(watched, str):
-            metric_named(watched, problem)
-    return metrics_for(problem)
+    problem, costs = spec.target.problem, spec.purpose.costs
+    named = [name for gate in spec.resolved_gates() for name in gate.metrics]
+    watched = [getattr(monitor, "metric", None) for monitor in spec.resolved_monitors()]
+    wanted = (metric_named(name, problem, costs) for name in (*named, *watched) if isinstance(name, str))
+    return tuple({metric.name: metric for metric in (*metrics_for(problem), *wanted)}.values())
 
 
 def blocks_of(spec: ModelSpec, rows: pd.DataFrame) -> np.ndarray | None:
@@ -215,33 +209,7 @@ def measurement_of(
         subject: Whose metric it is.
         weight: What each row counts.
     """
-    del weight
-    enough = rests_on_enough(metric, y, predictions)
-    value, error, freedom = measure(metric, y, predictions, blocks) if enough else (NAN, NAN, 0)
-    return Measurement(
-        metric=metric.name,
-        subject=subject,
-        value=value,
-        standard_error=error,
-        degrees_of_freedom=freedom,
-        higher_is_better=metric.higher_is_better,
-        rows=len(y),
-        scale=metric.scale,
-    )
-
-
-def _comparison(metric: Metric, scored: Scored, against: Other) -> Comparison:
-    y, candidate, other = scored.y, scored.said["candidate"], scored.said[against]
-    enough = rests_on_enough(metric, y, candidate) and rests_on_enough(metric, y, other)
-    advantage, error, freedom = compare(metric, y, candidate, other, scored.blocks) if enough else (NAN, NAN, 0)
-    return Comparison(
-        metric=metric.name,
-        against=against,
-        advantage=advantage,
-        standard_error=error,
-        degrees_of_freedom=freedom,
-        rows=len(y),
-    )
+    return record_measurement(metric, y, predictions, subject, blocks, weight)
 
 
 def _constant(training_target: pd.Series, order: tuple[Label, ...], rows: int) -> Predictions:

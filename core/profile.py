@@ -143,7 +143,7 @@ def look(
     Raises:
         DataError: A feature is missing or unusable, or a prediction or label cannot be read.
     """
-    chosen = metric_named(metric or _watched(spec), spec.target.problem)
+    chosen = metric_named(metric or _watched(spec), spec.target.problem, spec.purpose.costs)
     labelled = scored[scored["target"].notna()]
     found = _measured(spec, profile, labelled, chosen)
     before = profile.measured(chosen.name)

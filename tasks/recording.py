@@ -74,6 +74,6 @@ def _best(spec: ModelSpec, search: SearchResult, complete: list[TrialRow]) -> li
     """The chosen trial, and the best of the others."""
     from prefect_mlops.core.metrics import metric_named
 
-    sign = -1.0 if metric_named(search.metric, spec.target.problem).higher_is_better else 1.0
+    sign = -1.0 if metric_named(search.metric, spec.target.problem, spec.purpose.costs).higher_is_better else 1.0
     ordered = sorted(complete, key=lambda trial: (trial.number != search.chosen, sign * float(trial.value or 0.0)))
     return ordered[:BEST]

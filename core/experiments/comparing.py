@@ -15,6 +15,7 @@ from prefect_mlops.core.errors import DataError
 from prefect_mlops.core.evaluation import measurement_of
 from prefect_mlops.core.experiments.intervals import LEVEL, interval
 from prefect_mlops.core.experiments.records import RunComparison, RunValue
+from prefect_mlops.core.gates.confidence import estimate_of
 from prefect_mlops.core.metrics import metrics_for
 from prefect_mlops.core.metrics.encoding import Label, class_order
 from prefect_mlops.core.metrics.measuring import MINIMUM_ROWS
@@ -154,10 +155,10 @@ def _values(metric: Metric, judged: Judged, said: Mapping[str, Predictions]) -> 
     values = []
     for number, (run, predictions) in enumerate(said.items()):
         found = measurement_of(metric, judged.target, predictions, judged.blocks, "candidate")
-        value = interval(found.value, found.standard_error, found.degrees_of_freedom, found.scale)
+        value = interval(estimate_of(found))
         advantage = None
         if number:
             gain = compare_on(judged, metric, predictions, first, "champion")
-            advantage = interval(gain.advantage, gain.standard_error, gain.degrees_of_freedom, level=together)
+            advantage = interval(estimate_of(gain), together)
         values.append(RunValue(metric=metric.name, run=run, value=value, advantage=advantage))
     return values

@@ -172,4 +172,4 @@ def _area(
     said = Predictions((scores >= 0.5).astype(np.int64), np.stack([1 - scores, scores], axis=1))
     if not rests_on_enough(metric, y, said):
         return Estimate(value=float(metric.value(y, said)), low=NAN, high=NAN)
-    return interval(*measure(metric, y, said, blocks), metric.scale)
+    return interval(measure(metric, y, said, blocks))

@@ -57,7 +57,7 @@ def permutation_importances(
     chance = np.random.default_rng(seed)
     few = _drawn(judged, min(MOST_ROWS, MOST_PREDICTIONS // (repeats * max(len(model.features), 1))), chance)
     intact = said_by(model, few)
-    enough = rests_on_enough(metric, few.target, intact)
+    enough = rests_on_enough(metric, few.target, intact, few.weight)
     deals = [chance.permutation(len(few.target)) for _ in range(repeats)]
     level = 1 - (1 - LEVEL) / max(len(model.features), 1)
     found = []
@@ -74,7 +74,8 @@ def _drawn(judged: Judged, most: int, chance: np.random.Generator) -> Judged:
         return judged
     kept = np.sort(chance.choice(len(judged.target), most, replace=False))
     blocks = None if judged.blocks is None else judged.blocks[kept]
-    return Judged(judged.rows.iloc[kept], judged.order, judged.target[kept], blocks)
+    weight = None if judged.weight is None else judged.weight[kept]
+    return Judged(judged.rows.iloc[kept], judged.order, judged.target[kept], blocks, weight)
 
 
 def _dealt(judged: Judged, feature: str, deal: np.ndarray) -> Judged:
@@ -91,13 +92,13 @@ def _loss(
     level: float,
 ) -> Estimate:
     sign = -1.0 if metric.higher_is_better else 1.0
-    y = judged.target
+    y, weight = judged.target, judged.weight
     own, given, values = np.zeros(len(y)), np.zeros(len(y)), []
     for said, deal in zip(dealt, deals, strict=True):
-        values.append(metric.value(y, said))
-        each = metric.influence(y, said) / len(deals)
+        values.append(metric.value(y, said, weight))
+        each = metric.influence(y, said, weight) / len(deals)
         own += each
         given[deal] += each
-    value = sign * float(np.mean(values) - metric.value(y, intact))
-    influence = sign * (own + given - metric.influence(y, intact))
+    value = sign * float(np.mean(values) - metric.value(y, intact, weight))
+    influence = sign * (own + given - metric.influence(y, intact, weight))
     return from_influence(value, influence, judged.blocks, level=level)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import stats
 
 from prefect_mlops.core.evidence import Scale
 from prefect_mlops.core.gates.confidence import Estimate as Measured
@@ -19,25 +18,23 @@ LEVEL = 0.95
 NAN = float("nan")
 
 
-def interval(
-    value: float,
-    standard_error: float,
-    degrees_of_freedom: int,
-    scale: Scale = "identity",
-    level: float = LEVEL,
-) -> Estimate:
-    """A value with its interval, from Student's t; NaN ends where value or error say nothing.
+def interval(measured: Measured, level: float = LEVEL) -> Estimate:
+    """A value with its interval; NaN ends where value or error say nothing.
+
+    Args:
+        measured: As `measure`, `compare` and `estimate_of` give it.
+        level: The share of intervals that hold the truth.
 
     Examples:
         With many degrees of freedom 1.96 standard errors to both sides.
 
-        >>> found = interval(1.0, 0.1, 100_000)
+        >>> found = interval(Measured(1.0, 0.1, 100_000, 100_001))
         >>> round(found.low, 3), round(found.high, 3)
         (0.804, 1.196)
     """
-    if not (math.isfinite(value) and math.isfinite(standard_error)) or degrees_of_freedom < 1:
+    value, freedom = measured.value, measured.degrees_of_freedom
+    if not (math.isfinite(value) and math.isfinite(measured.standard_error)) or freedom < 1:
         return Estimate(value=value, low=NAN, high=NAN, level=level)
-    measured = Measured(value, standard_error, degrees_of_freedom, degrees_of_freedom + 1, scale)
     low, high = confidence_bounds(measured, (1 + level) / 2)
     return Estimate(value=value, low=low, high=high, level=level)
 
@@ -67,7 +64,7 @@ def from_influence(
     """
     units = len(influence) if blocks is None else len(np.unique(blocks))
     error = float(standard_errors(influence[:, None], blocks)[0]) if units > 1 else NAN
-    return interval(value, error, units - 1, scale, level)
+    return interval(Measured(value, error, units - 1, len(influence), scale), level)
 
 
 def share_interval(hits: np.ndarray, blocks: np.ndarray | None = None, level: float = LEVEL) -> Estimate:
@@ -93,28 +90,12 @@ def share_interval(hits: np.ndarray, blocks: np.ndarray | None = None, level: fl
         >>> round(found.low, 4), round(share_interval(np.ones(10)).low, 4)
         (0.4038, 0.6915)
     """
-    share, rows = float(hits.mean()), float(len(hits))
-    z = float(stats.norm.ppf((1 + level) / 2))
+    share, rows, units = float(hits.mean()), len(hits), len(hits)
+    counted, error = float(rows), 0.0
     if blocks is not None:
         units = len(np.unique(blocks))
         if units < 2:
             return Estimate(value=share, low=NAN, high=NAN, level=level)
         error = float(standard_errors(hits[:, None], blocks)[0])
-        if error > 0:
-            few = z / float(stats.t.ppf((1 + level) / 2, units - 1))
-            rows = min(rows, share * (1 - share) / error**2) * few**2
-        else:
-            rows = float(units)
-    if min(share, 1 - share) * rows < 10:
-        low, high = _exact(share * rows, rows, level)
-        return Estimate(value=share, low=low, high=high, level=level)
-    middle = (share + z * z / (2 * rows)) / (1 + z * z / rows)
-    half = z * math.sqrt(share * (1 - share) / rows + (z / (2 * rows)) ** 2) / (1 + z * z / rows)
-    return Estimate(value=share, low=middle - half, high=middle + half, level=level)
-
-
-def _exact(hits: float, rows: float, level: float) -> tuple[float, float]:
-    edge = (1 - level) / 2
-    low = float(stats.beta.ppf(edge, hits, rows - hits + 1)) if hits > 0 else 0.0
-    high = float(stats.beta.ppf(1 - edge, hits + 1, rows - hits)) if hits < rows else 1.0
-    return low, high
+        counted = min(counted, share * (1 - share) / error**2) if error > 0 else float(units)
+    return interval(Measured(share, error, max(units - 1, 1), rows, "wilson", effective_rows=counted), level)

@@ -11,6 +11,7 @@ from prefect_mlops.core.errors import DataError, TrainingError
 from prefect_mlops.core.evaluation import measurement_of
 from prefect_mlops.core.experiments.intervals import interval
 from prefect_mlops.core.experiments.records import LearningPoint
+from prefect_mlops.core.gates.confidence import estimate_of
 from prefect_mlops.core.studies.beside import compare_on, said_by
 
 if TYPE_CHECKING:
@@ -83,9 +84,9 @@ def learning_curve(
 
 def _value(judged: Judged, metric: Metric, said: Predictions) -> Estimate:
     found = measurement_of(metric, judged.target, said, judged.blocks, "candidate")
-    return interval(found.value, found.standard_error, found.degrees_of_freedom, found.scale)
+    return interval(estimate_of(found))
 
 
 def _gain(judged: Judged, metric: Metric, said: Predictions, before: Predictions) -> Estimate:
     found = compare_on(judged, metric, said, before, "champion")
-    return interval(found.advantage, found.standard_error, found.degrees_of_freedom)
+    return interval(estimate_of(found))

@@ -48,12 +48,13 @@ def metric_rows(evidence: Evidence) -> tuple[list[str], list[tuple[str, ...]]]:
         The head and the lines of a table.
     """
     from prefect_mlops.core.experiments.intervals import interval
+    from prefect_mlops.core.gates.confidence import estimate_of
 
     def told(found: Measurement) -> str:
-        return _whole(interval(found.value, found.standard_error, found.degrees_of_freedom, found.scale))
+        return _whole(interval(estimate_of(found)))
 
     def gained(found: Comparison) -> str:
-        return _whole(interval(found.advantage, found.standard_error, found.degrees_of_freedom), "+")
+        return _whole(interval(estimate_of(found)), "+")
 
     measured = {(found.metric, found.subject): told(found) for found in evidence.measurements}
     compared = {(found.metric, found.against): gained(found) for found in evidence.comparisons}

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from prefect_mlops.core.evidence import Decision, Evidence
-from prefect_mlops.core.gates.confidence import Estimate, confidence_bounds
+from prefect_mlops.core.gates.confidence import confidence_bounds, estimate_of
 
 __all__ = ["moves_anchor"]
 
@@ -47,5 +47,4 @@ def _low(evidence: Evidence, metric: str) -> float:
     found = evidence.compared(metric, "anchor")
     if found.degrees_of_freedom < 1:
         return float("nan")
-    estimate = Estimate(found.advantage, found.standard_error, found.degrees_of_freedom, found.rows)
-    return confidence_bounds(estimate, CONFIDENCE)[0]
+    return confidence_bounds(estimate_of(found), CONFIDENCE)[0]

@@ -231,8 +231,8 @@ def _asymptotic(
         advantage, error, freedom = compare(metric, y, candidate, other)[:3]
         influence = metric.influence(y, candidate) - metric.influence(y, other)
     else:
-        advantage, error, freedom = compare(metric, y, candidate, other, weight=weight)[:3]  # type: ignore[call-arg]
-        influence = metric.influence(y, candidate, weight) - metric.influence(y, other, weight)  # type: ignore[call-arg]
+        advantage, error, freedom = compare(metric, y, candidate, other, weight=weight)[:3]
+        influence = metric.influence(y, candidate, weight) - metric.influence(y, other, weight)
     rows, effects = len(y), np.array(EFFECTS)
     spread = error * math.sqrt(rows)
     sign = 1.0 if metric.higher_is_better else -1.0

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from prefect_mlops.core.evidence import Evidence, Verdict
-from prefect_mlops.core.gates.confidence import Estimate, verdict_on
+from prefect_mlops.core.gates.confidence import estimate_of, verdict_on
 from prefect_mlops.core.parts import Frozen
 
 __all__ = ["AtLeast", "AtMost"]
@@ -27,11 +27,8 @@ class _Bound(Frozen):
 
     def _judge(self, evidence: Evidence, kind: str, sign: int) -> Verdict:
         measured = evidence.measured(self.metric)
-        estimate = Estimate(
-            measured.value, measured.standard_error, measured.degrees_of_freedom, measured.rows, measured.scale
-        )
         return verdict_on(
-            estimate,
+            estimate_of(measured),
             kind=kind,
             metric=self.metric,
             subject=f"{self.metric} of the candidate",

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from prefect_mlops.core.evidence import Evidence, Other, Verdict, Wager
-from prefect_mlops.core.gates.confidence import Estimate, verdict_on
+from prefect_mlops.core.gates.confidence import estimate_of, verdict_on
 from prefect_mlops.core.gates.power import paired_power, wagered_detectable, wagered_rows
 from prefect_mlops.core.parts import Frozen
 
@@ -46,7 +46,7 @@ class _Paired(Frozen):
         compared = evidence.compared(self.metric, against)
         confidence = 1.0 - (1.0 - self.confidence) / planned
         verdict = verdict_on(
-            Estimate(compared.advantage, compared.standard_error, compared.degrees_of_freedom, compared.rows),
+            estimate_of(compared),
             kind=kind,
             metric=self.metric,
             subject=f"The advantage in {self.metric} over the {_named(evidence, against)}",

@@ -3,35 +3,74 @@
 import math
 from typing import Literal, NamedTuple
 
-from prefect_mlops.core.evidence import Scale, Verdict
+from prefect_mlops.core.evidence import Comparison, Measurement, Scale, Verdict
 
-__all__ = ["Estimate", "confidence_bounds", "verdict_on"]
+__all__ = ["Estimate", "confidence_bounds", "estimate_of", "verdict_on"]
 
 POWER = 0.80
+EXACT_BELOW = 10.0
+"""With fewer hits or misses a share takes exact bounds."""
 
 
 class Estimate(NamedTuple):
-    """A value, its standard error, that error's degrees of freedom, the rows it rests on, and its scale."""
+    """A number measured on rows, with all that its bounds need.
+
+    Attributes:
+        value: The number.
+        standard_error: Of the value.
+        degrees_of_freedom: Of that error: blocks or rows less one.
+        rows: How many rows it rests on.
+        scale: How its bounds are found.
+        skewness: How they lean: the skewness of its sampling distribution on that scale, with three times its curvature
+            (the acceleration and `c_q` of a BCa interval); 0 where they do not.
+        effective_rows: Of a share: how many equal and independent trials it is as sure as.
+    """
 
     value: float
     standard_error: float
     degrees_of_freedom: int
     rows: int
     scale: Scale = "identity"
+    skewness: float = 0.0
+    effective_rows: float | None = None
+
+
+def estimate_of(found: Measurement | Comparison) -> Estimate:
+    """What evidence holds of one metric, as bounds want it."""
+    if isinstance(found, Comparison):
+        return Estimate(
+            found.advantage, found.standard_error, found.degrees_of_freedom, found.rows, skewness=found.skewness
+        )
+    return Estimate(
+        found.value,
+        found.standard_error,
+        found.degrees_of_freedom,
+        found.rows,
+        found.scale,
+        found.skewness,
+        found.effective_rows,
+    )
 
 
 def confidence_bounds(estimate: Estimate, confidence: float) -> tuple[float, float]:
-    """Two one-sided bounds, each with the given confidence, from Student's t.
+    """Two one-sided bounds, each with the given confidence, in closed form.
+
+    On the scale `identity` they are the value and Student's t times the error, and lean with the skewness, which makes
+    each side right to the second order where the sum of many rows is skewed. On the scale `logit` the same holds of
+    `ln(v / (1 - v))`, so that they stay within 0 and 1; a value of exactly 0 or 1 has no error of its own, and takes
+    the exact bound of as many equal trials as it has independent blocks. On the scale `wilson` they are Wilson's, and
+    the exact ones of Clopper and Pearson where hits or misses are fewer than ten; with few blocks their trials count
+    less, as Student's t says.
 
     Args:
-        estimate: A finite value and error with at least one degree of freedom. On the scale `logit` the bounds
-            are symmetric in `ln(v / (1 - v))` and stay within 0 and 1; a value of exactly 0 or 1 has no error of
-            its own, and takes the exact bound of as many equal trials as it has independent blocks.
+        estimate: A finite value and error with at least one degree of freedom.
         confidence: One-sided, such as 0.95.
 
     References:
-        Qin and Hotilovac (2008), Statistical Methods in Medical Research 17(2), 207-221, for the area under the
-        curve; Clopper and Pearson (1934), Biometrika 26(4), 404-413, for 0 and 1.
+        Hall (1992), Journal of the Royal Statistical Society B 54(1), 221-228, for skewness; Qin and Hotilovac
+        (2008), Statistical Methods in Medical Research 17(2), 207-221, for the area under the curve; Wilson (1927),
+        Journal of the American Statistical Association 22(158), 209-212; Clopper and Pearson (1934), Biometrika
+        26(4), 404-413; Korn and Graubard (1998), Survey Methodology 24, 193-201, for shares in blocks.
 
     Examples:
         20 rows of 20 right: the rate that gives 20 of 20 in one case of twenty is 0.05 ** (1 / 20).
@@ -39,20 +78,29 @@ def confidence_bounds(estimate: Estimate, confidence: float) -> tuple[float, flo
         >>> low, high = confidence_bounds(Estimate(1.0, 0.0, 19, 20, "logit"), 0.95)
         >>> round(low, 4), high
         (0.8609, 1.0)
+
+        Half of 100 trials: z is 1.96, so Wilson's ends lie z / 2 / sqrt(100 + z * z) from the middle.
+
+        >>> low, high = confidence_bounds(Estimate(0.5, 0.0503, 99, 100, "wilson", effective_rows=100), 0.975)
+        >>> round(low, 4), round(high, 4)
+        (0.4038, 0.5962)
     """
-    from scipy import stats
+    from scipy import special
 
     value, error, freedom = estimate.value, estimate.standard_error, estimate.degrees_of_freedom
-    quantile = float(stats.t.ppf(confidence, freedom))
+    quantile = float(special.stdtrit(freedom, confidence))
+    if estimate.scale == "wilson":
+        return _share_bounds(estimate, confidence, quantile)
+    down, up = _leaning(quantile, estimate.skewness), -_leaning(-quantile, estimate.skewness)
     if estimate.scale == "identity":
-        return value - quantile * error, value + quantile * error
+        return value - down * error, value + up * error
     edge = (1.0 - confidence) ** (1.0 / (freedom + 1))
     if value <= 0.0:
         return 0.0, 1.0 - edge
     if value >= 1.0:
         return edge, 1.0
-    middle, width = math.log(value / (1.0 - value)), quantile * error / (value * (1.0 - value))
-    return _from_logit(middle - width), _from_logit(middle + width)
+    middle, width = math.log(value / (1.0 - value)), error / (value * (1.0 - value))
+    return _from_logit(middle - down * width), _from_logit(middle + up * width)
 
 
 def verdict_on(
@@ -132,6 +180,32 @@ def verdict_on(
         f"{estimate.rows:,} rows): {said}."
     )
     return Verdict(outcome=outcome, reason=reason, **common, **found)
+
+
+def _leaning(quantile: float, skewness: float) -> float:
+    """The quantile of a studentised skewed mean, by the inverse of Hall's cubic."""
+    if abs(skewness) < 1e-6:
+        return quantile
+    return 3.0 / skewness * (math.cbrt(1.0 + skewness * (quantile - skewness / 6.0)) - 1.0)
+
+
+def _share_bounds(estimate: Estimate, confidence: float, quantile: float) -> tuple[float, float]:
+    from scipy import special
+
+    share, trials = estimate.value, estimate.effective_rows
+    z = float(special.ndtri(confidence))
+    if trials is None:
+        trials = float(estimate.degrees_of_freedom + 1)
+    if estimate.degrees_of_freedom + 1 < estimate.rows and 0.0 < share < 1.0:
+        trials *= (z / quantile) ** 2
+    hits, misses = share * trials, (1.0 - share) * trials
+    if min(hits, misses) < EXACT_BELOW:
+        low = float(special.betaincinv(hits, misses + 1.0, 1.0 - confidence)) if hits > 0 else 0.0
+        high = float(special.betaincinv(hits + 1.0, misses, confidence)) if misses > 0 else 1.0
+        return low, high
+    middle = (share + z * z / (2.0 * trials)) / (1.0 + z * z / trials)
+    half = z * math.sqrt(share * (1.0 - share) / trials + (z / (2.0 * trials)) ** 2) / (1.0 + z * z / trials)
+    return middle - half, middle + half
 
 
 def _reaches(distance: float, strict: bool) -> bool:

@@ -52,7 +52,7 @@ def wagers_on(scored: Scored, gates: Iterable[Gate], reign: Reign) -> tuple[Wage
         if fresh.any():
             wager = bet(
                 wager,
-                metric_named(name, scored.spec.target.problem),
+                metric_named(name, scored.spec.target.problem, scored.spec.purpose.costs),
                 scored.y,
                 scored.said["candidate"],
                 scored.said["champion"],

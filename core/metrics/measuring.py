@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from prefect_mlops.core.gates.confidence import Estimate
+from prefect_mlops.core.metrics.answered import Answered
+from prefect_mlops.core.metrics.sampling import compared, drawn, measured
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -19,9 +23,13 @@ MINIMUM_ROWS = 20
 
 
 def measure(
-    metric: Metric, y: np.ndarray, predictions: Predictions, blocks: np.ndarray | None = None
-) -> tuple[float, float, int]:
-    """A metric's value, its standard error and that error's degrees of freedom.
+    metric: Metric,
+    y: np.ndarray,
+    predictions: Predictions,
+    blocks: np.ndarray | None = None,
+    weight: np.ndarray | None = None,
+) -> Estimate:
+    """A metric's value with all that its bounds need.
 
     The influence values are summed within blocks, and the sums' variance is taken with the factor `B / (B - 1)`:
     rows of one block may depend on each other in any way, blocks may not.
@@ -31,9 +39,15 @@ def measure(
         y: Encoded truth, shape `(rows,)`.
         predictions: Encoded predictions.
         blocks: A number per row, shape `(rows,)`, equal for rows of one block; each row its own block if None.
+        weight: What each row counts, shape `(rows,)`, zero or more; all the same if None. Rows of weight zero are
+            left out of all counts.
 
     Returns:
-        Value, standard error (NaN with a single block) and degrees of freedom (blocks less one).
+        Value, standard error (NaN with a single block), degrees of freedom (blocks less one), and how bounds lean.
+
+    Raises:
+        DataError: A weight is negative or no number.
+        PartError: A metric of somebody else's failed, or gave no number.
 
     References:
         Liang and Zeger (1986), Biometrika 73(1), 13-22.
@@ -44,16 +58,21 @@ def measure(
         >>> from prefect_mlops.core.metrics import metric_named
         >>> from prefect_mlops.core.trainers.fitted import Predictions
         >>> said = Predictions(labels=np.array([0, 1, 1, 1]), probabilities=None)
-        >>> measure(metric_named("accuracy", "binary"), np.array([0, 1, 1, 0]), said)
+        >>> found = measure(metric_named("accuracy", "binary"), np.array([0, 1, 1, 0]), said)
+        >>> found.value, found.standard_error, found.degrees_of_freedom
         (0.75, 0.25, 3)
     """
-    error, freedom = _clustered(metric.influence(y, predictions), blocks)
-    return float(metric.value(y, predictions)), error, freedom
+    return measured(metric, drawn(metric, Answered(y, predictions, weight, blocks)))
 
 
 def compare(
-    metric: Metric, y: np.ndarray, candidate: Predictions, other: Predictions, blocks: np.ndarray | None = None
-) -> tuple[float, float, int]:
+    metric: Metric,
+    y: np.ndarray,
+    candidate: Predictions,
+    other: Predictions,
+    blocks: np.ndarray | None = None,
+    weight: np.ndarray | None = None,
+) -> Estimate:
     """How much better a candidate is than another model on the same rows, with the paired standard error.
 
     Args:
@@ -62,20 +81,24 @@ def compare(
         candidate: Encoded predictions of the one.
         other: Encoded predictions of the other.
         blocks: As in `measure`.
+        weight: As in `measure`.
 
     Returns:
         The advantage, positive where the candidate is better whatever the metric's direction, its standard error
         and degrees of freedom. Two models that say the same of every row have an advantage and an error of zero.
+
+    Raises:
+        DataError: A weight is negative or no number.
+        PartError: A metric of somebody else's failed, or gave no number.
     """
-    sign = 1.0 if metric.higher_is_better else -1.0
-    advantage = sign * (metric.value(y, candidate) - metric.value(y, other))
-    error, freedom = _clustered(metric.influence(y, candidate) - metric.influence(y, other), blocks)
-    return float(advantage), error, freedom
+    one, two = (drawn(metric, Answered(y, said, weight, blocks)) for said in (candidate, other))
+    return compared(metric, one, two)
 
 
-def rests_on_enough(metric: Metric, y: np.ndarray, predictions: Predictions) -> bool:
+def rests_on_enough(metric: Metric, y: np.ndarray, predictions: Predictions, weight: np.ndarray | None = None) -> bool:
     """Whether a metric's value rests on enough rows for its standard error to mean something."""
-    return len(y) >= MINIMUM_ROWS and metric.rests_on(y, predictions) >= MINIMUM_ROWS
+    answered = Answered(y, predictions, weight)
+    return len(answered) >= MINIMUM_ROWS and metric.rests(answered) >= MINIMUM_ROWS
 
 
 def days_of(times: pd.Series) -> np.ndarray:
@@ -91,12 +114,3 @@ def days_of(times: pd.Series) -> np.ndarray:
     """
     days = times.dt.tz_convert("UTC").dt.floor("D").to_numpy()
     return np.asarray(np.unique(days, return_inverse=True)[1])
-
-
-def _clustered(influence: np.ndarray, blocks: np.ndarray | None) -> tuple[float, int]:
-    sums = influence if blocks is None else np.bincount(np.unique(blocks, return_inverse=True)[1], weights=influence)
-    freedom = len(sums) - 1
-    if freedom < 1:
-        return float("nan"), 0
-    variance = (len(sums) / freedom) * float(np.sum((sums - sums.mean()) ** 2)) / len(influence) ** 2
-    return float(np.sqrt(variance)), freedom

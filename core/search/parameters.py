@@ -51,7 +51,7 @@ def refuse_unknown(spec: ModelSpec) -> None:
 
     if spec.search is None:
         return
-    metric_named(spec.search.metric, spec.target.problem)
+    metric_named(spec.search.metric, spec.target.problem, spec.purpose.costs)
     problems = [
         SpecProblem(f"search.space.{name}", f"is not a parameter of {owner}.", hint)
         for name in spec.search.space

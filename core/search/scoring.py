@@ -56,7 +56,7 @@ class Judge:
             PartError: The metric does not fit the problem.
         """
         self.spec, self.rows, self.folds = spec, rows, tuple(folds)
-        self.metric: Metric = metric_named(search_of(spec).metric, spec.target.problem)
+        self.metric: Metric = metric_named(search_of(spec).metric, spec.target.problem, spec.purpose.costs)
         learned = learnable_target(spec, rows)
         self.order = (
             class_order(spec, tuple(sorted(set(learned.tolist())))) if spec.target.problem != "regression" else ()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from prefect_mlops.core.errors import DataError
-from prefect_mlops.core.gates.confidence import Estimate, confidence_bounds
+from prefect_mlops.core.gates.confidence import confidence_bounds, estimate_of
 from prefect_mlops.core.studies.beside import compare_on, judged_rows, main_metric, said_by
 from prefect_mlops.core.studies.records import Ablation, Contribution
 
@@ -67,7 +67,7 @@ def ablate(
     confidence = 1.0 - (1.0 - CONFIDENCE) / (2 * len(named))
     found = []
     for (name, columns), gain, cost in zip(named.items(), gains, milliseconds[1:], strict=True):
-        estimate = Estimate(gain.advantage, gain.standard_error, gain.degrees_of_freedom, gain.rows)
+        estimate = estimate_of(gain)
         bounded = gain.degrees_of_freedom >= 1 and math.isfinite(gain.standard_error)
         low, high = confidence_bounds(estimate, confidence) if bounded else (NAN, NAN)
         found.append(
@@ -85,7 +85,7 @@ def ablate(
     return Ablation(
         model=spec.name,
         metric=measure.name,
-        value=float(measure.value(judged.target, said)),
+        value=float(measure.value(judged.target, said, judged.weight)),
         milliseconds=milliseconds[0],
         rows=len(judging),
         confidence=CONFIDENCE,

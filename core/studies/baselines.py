@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from prefect_mlops.core.evaluation import measurement_of, metrics_of
+from prefect_mlops.core.evaluation import metrics_of
+from prefect_mlops.core.evidence import Subject
 from prefect_mlops.core.metrics.encoding import encode_predictions
-from prefect_mlops.core.studies.beside import compare_on, judged_rows, said_by
+from prefect_mlops.core.metrics.recorded import record_all
+from prefect_mlops.core.studies.beside import judged_rows, said_by
 from prefect_mlops.core.studies.records import Baselines
 from prefect_mlops.core.trainers import FittedModel, Predictions
 from prefect_mlops.core.trainers.linear import linear_model
@@ -57,18 +59,12 @@ def baseline_measurements(
         "baseline": encode_predictions(told, classes, judged.order),
         "linear": said_by(linear, judged),
     }
-    metrics = metrics_of(spec)
-    measurements = tuple(
-        measurement_of(metric, judged.target, said[subject], judged.blocks, subject)
-        for metric in metrics
-        for subject in said
-    )
-    own = None if candidate is None else said_by(candidate, judged)
-    comparisons = (
-        ()
-        if own is None
-        else tuple(compare_on(judged, metric, own, said[rival], rival) for metric in metrics for rival in said)
-    )
+    models: dict[Subject, Predictions] = dict(said.items())
+    if candidate is not None:
+        models["candidate"] = said_by(candidate, judged)
+    others = () if candidate is None else tuple(said)
+    found, comparisons = record_all(metrics_of(spec), judged.target, models, others, judged.blocks, judged.weight)
+    measurements = tuple(one for one in found if one.subject != "candidate")
     paths = {"baseline": _path(dummy), "linear": _path(linear.pipeline[-1])}
     return Baselines(estimators=paths, learned=learned, measurements=measurements, comparisons=comparisons)
 

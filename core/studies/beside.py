@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from prefect_mlops.core.errors import DataError
-from prefect_mlops.core.evaluation import blocks_of
+from prefect_mlops.core.evaluation import blocks_of, weights_of
 from prefect_mlops.core.evidence import Comparison
-from prefect_mlops.core.metrics import Metric, compare, metric_named
+from prefect_mlops.core.metrics import Metric, metric_named
 from prefect_mlops.core.metrics.encoding import Label, class_order, encode_predictions, encode_target
-from prefect_mlops.core.metrics.measuring import rests_on_enough
+from prefect_mlops.core.metrics.recorded import record_comparison
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from prefect_mlops.core.trainers.fitted import FittedModel, Predictions
 
 __all__ = ["Judged", "compare_on", "judged_rows", "main_metric", "said_by"]
-
-NAN = float("nan")
 
 
 class Judged(NamedTuple):
@@ -32,12 +30,14 @@ class Judged(NamedTuple):
         order: The classes; empty for regression.
         target: Encoded truth, shape `(rows,)`.
         blocks: The day of each row; None where rows have no time.
+        weight: What each row counts; None where all count the same.
     """
 
     rows: pd.DataFrame
     order: tuple[Label, ...]
     target: np.ndarray
     blocks: np.ndarray | None
+    weight: np.ndarray | None = None
 
 
 def judged_rows(spec: ModelSpec, rows: pd.DataFrame, *classes: tuple[Label, ...]) -> Judged:
@@ -54,7 +54,8 @@ def judged_rows(spec: ModelSpec, rows: pd.DataFrame, *classes: tuple[Label, ...]
     if rows.empty:
         raise DataError("There are no rows to judge on", "Wait for labels of newer rows, or split otherwise")
     order = class_order(spec, *classes)
-    return Judged(rows, order, encode_target(rows[spec.target.column], order), blocks_of(spec, rows))
+    y = encode_target(rows[spec.target.column], order)
+    return Judged(rows, order, y, blocks_of(spec, rows), weights_of(spec, rows))
 
 
 def said_by(model: FittedModel, judged: Judged) -> Predictions:
@@ -74,17 +75,7 @@ def compare_on(
     against: Literal["champion", "baseline", "linear"],
 ) -> Comparison:
     """The paired difference of two models, NaN where the rows are too few for the metric."""
-    y = judged.target
-    enough = rests_on_enough(metric, y, candidate) and rests_on_enough(metric, y, other)
-    advantage, error, freedom = compare(metric, y, candidate, other, judged.blocks) if enough else (NAN, NAN, 0)
-    return Comparison(
-        metric=metric.name,
-        against=against,
-        advantage=advantage,
-        standard_error=error,
-        degrees_of_freedom=freedom,
-        rows=len(y),
-    )
+    return record_comparison(metric, judged.target, candidate, other, against, judged.blocks, judged.weight)
 
 
 def main_metric(spec: ModelSpec, name: str = "") -> Metric:
@@ -94,4 +85,4 @@ def main_metric(spec: ModelSpec, name: str = "") -> Metric:
         PartError: It does not exist or does not fit the problem, or a gate cannot be made.
     """
     named = name or next(metric for gate in spec.resolved_gates() for metric in gate.metrics)
-    return metric_named(named, spec.target.problem)
+    return metric_named(named, spec.target.problem, spec.purpose.costs)

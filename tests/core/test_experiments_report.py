@@ -200,7 +200,7 @@ def test_runs_are_measured_on_shared_rows_and_differ_by_paired_intervals(make: C
             assert values[metric.name, "first"].value.value == pytest.approx(value)
             gain = values[metric.name, "second"].advantage
             assert gain is not None
-            assert gain.value == pytest.approx(compare(metric, shared.target, second, first)[0], abs=1e-12)
+            assert gain.value == pytest.approx(compare(metric, shared.target, second, first).value, abs=1e-12)
     assert values["accuracy", "first"].advantage is None
     assert RunComparison.model_validate_json(found.model_dump_json()).rows == found.rows
 
@@ -219,15 +219,13 @@ def test_differences_count_days_and_hold_for_all_runs_together() -> None:
     found = {(one.metric, one.run): one for one in compare_holdouts(case.spec, tables).values}
 
     said = said_by(ridge, case.judged)
-    value, error, freedom = compare(
-        metric_named("rmse", "regression"), case.judged.target, said, case.said, case.judged.blocks
-    )
+    known = compare(metric_named("rmse", "regression"), case.judged.target, said, case.said, case.judged.blocks)
     gain = found["rmse", "ridge"].advantage
-    assert gain.value == pytest.approx(value)
+    assert gain.value == pytest.approx(known.value)
     assert gain.level == pytest.approx(0.975)
     # Student's t at 97.5% for two sides is wider than at 95%.
-    assert (gain.high - gain.low) / 2 == pytest.approx(error * 2.29, rel=0.02)
-    assert freedom == case.judging["time"].dt.date.nunique() - 1
+    assert (gain.high - gain.low) / 2 == pytest.approx(known.standard_error * 2.29, rel=0.02)
+    assert known.degrees_of_freedom == case.judging["time"].dt.date.nunique() - 1
     assert found["rmse", "ridge"].verdict == "worse"
     assert found["rmse", "twin"].verdict == "not shown"
     text = comparison_report(compare_holdouts(case.spec, tables))

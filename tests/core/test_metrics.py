@@ -14,10 +14,11 @@ from scipy import stats
 from sklearn import metrics as sk
 
 from prefect_mlops.core.errors import DataError, PartError
+from prefect_mlops.core.gates.confidence import confidence_bounds
 from prefect_mlops.core.metrics import compare, measure, metric_named, metrics_for
 from prefect_mlops.core.metrics.encoding import encode_predictions, encode_target
 from prefect_mlops.core.metrics.measuring import rests_on_enough
-from prefect_mlops.core.metrics.ranking import area_influence, area_under_curve
+from prefect_mlops.core.metrics.ranking import area_and_influence, area_under_curve, ranking_of
 from prefect_mlops.core.trainers.fitted import Predictions
 
 SKLEARN_BINARY = {
@@ -127,9 +128,9 @@ def test_a_standard_error_agrees_with_the_bootstrap(problem: str, name: str) -> 
         told = None if predictions.probabilities is None else predictions.probabilities[rows]
         drawn.append(metric.value(y[rows], Predictions(predictions.labels[rows], told)))
 
-    _, error, freedom = measure(metric, y, predictions)
-    assert freedom == 999
-    assert error == pytest.approx(np.std(drawn, ddof=1), rel=0.12)
+    found = measure(metric, y, predictions)
+    assert found.degrees_of_freedom == 999
+    assert found.standard_error == pytest.approx(np.std(drawn, ddof=1), rel=0.12)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 4)), min_size=2, max_size=40))
@@ -161,9 +162,9 @@ def test_a_paired_area_has_delongs_error_counted_pair_by_pair(ties: bool) -> Non
         gain.mean(axis=1).var(ddof=1) / positive.sum() + gain.mean(axis=0).var(ddof=1) / (~positive).sum()
     )
 
-    advantage, error, _ = compare(metric_named("roc_auc", "binary"), y, one, other)
-    assert advantage == pytest.approx(gain.mean(), abs=1e-12)
-    assert error == pytest.approx(expected, rel=0.01)
+    found = compare(metric_named("roc_auc", "binary"), y, one, other)
+    assert found.value == pytest.approx(gain.mean(), abs=1e-12)
+    assert found.standard_error == pytest.approx(expected, rel=0.01)
 
 
 def test_errors_from_blocks_are_those_of_statsmodels_for_clustered_rows() -> None:
@@ -175,24 +176,26 @@ def test_errors_from_blocks_are_those_of_statsmodels_for_clustered_rows() -> Non
         cov_type="cluster", cov_kwds={"groups": blocks, "use_correction": False}
     )
 
-    _, error, freedom = measure(metric_named("mae", "regression"), y, predictions, blocks)
-    assert freedom == 24
-    assert error == pytest.approx(fitted.bse[0] * np.sqrt(25 / 24), rel=1e-9)
+    found = measure(metric_named("mae", "regression"), y, predictions, blocks)
+    assert found.degrees_of_freedom == 24
+    assert found.standard_error == pytest.approx(fitted.bse[0] * np.sqrt(25 / 24), rel=1e-9)
 
 
 def test_a_single_block_has_no_standard_error() -> None:
     y, predictions = regression_rows(50, 11)
 
-    _, error, freedom = measure(metric_named("mae", "regression"), y, predictions, np.zeros(50))
+    found = measure(metric_named("mae", "regression"), y, predictions, np.zeros(50))
 
-    assert np.isnan(error)
-    assert freedom == 0
+    assert np.isnan(found.standard_error)
+    assert found.degrees_of_freedom == 0
 
 
 def test_a_model_compared_with_itself_has_no_advantage_and_no_error() -> None:
     y, predictions = binary_rows(200, 12)
 
-    assert compare(metric_named("roc_auc", "binary"), y, predictions, predictions) == (0.0, 0.0, 199)
+    found = compare(metric_named("roc_auc", "binary"), y, predictions, predictions)
+
+    assert (found.value, found.standard_error, found.degrees_of_freedom) == (0.0, 0.0, 199)
 
 
 @pytest.mark.parametrize("name", ["log_loss", "rmse"])
@@ -202,7 +205,7 @@ def test_an_advantage_is_positive_where_a_smaller_error_is_better(name: str) -> 
     told = None if good.probabilities is None else 0.5 + 0.0 * good.probabilities
     poor = Predictions(np.full(300, y.mean()) if told is None else good.labels, told)
 
-    assert compare(metric_named(name, problem), y, good, poor)[0] > 0  # type: ignore[arg-type]
+    assert compare(metric_named(name, problem), y, good, poor).value > 0  # type: ignore[arg-type]
 
 
 def test_delong_covers_the_true_area_in_ninety_five_of_a_hundred() -> None:
@@ -212,7 +215,8 @@ def test_delong_covers_the_true_area_in_ninety_five_of_a_hundred() -> None:
     positive = np.arange(400) < 120
     for _ in range(runs):
         scores = chance.normal(size=400) + positive
-        area, error = area_under_curve(positive, scores), area_influence(positive, scores).std() / np.sqrt(400)
+        area, influence = area_and_influence(positive, ranking_of(scores))
+        error = influence.std() / np.sqrt(400)
         width = 1.96 * error / (area * (1 - area))
         middle = np.log(area / (1 - area))
         covered += abs(np.log(true / (1 - true)) - middle) <= width
@@ -231,8 +235,8 @@ def test_day_blocks_hold_their_level_where_rows_of_a_day_move_together() -> None
         distance = np.abs(1 + 0.3 * chance.normal(size=days)[blocks] + chance.normal(size=days * size) * 0.3 + 5)
         predictions = Predictions(distance, None)
         for name, chosen in (("rows", None), ("days", blocks)):
-            value, error, freedom = measure(metric, np.zeros(days * size), predictions, chosen)
-            missed[name] += value - stats.t.ppf(0.95, freedom) * error > 6.0
+            found = measure(metric, np.zeros(days * size), predictions, chosen)
+            missed[name] += confidence_bounds(found, 0.95)[0] > 6.0
 
     interval = stats.binomtest(missed["days"], runs).proportion_ci(0.999)
     assert interval.low <= 0.05 <= interval.high
