@@ -227,12 +227,8 @@ def _asymptotic(
 ) -> _Look:
     from scipy import stats
 
-    if weight is None:
-        advantage, error, freedom = compare(metric, y, candidate, other)[:3]
-        influence = metric.influence(y, candidate) - metric.influence(y, other)
-    else:
-        advantage, error, freedom = compare(metric, y, candidate, other, weight=weight)[:3]
-        influence = metric.influence(y, candidate, weight) - metric.influence(y, other, weight)
+    advantage, error, freedom = compare(metric, y, candidate, other, weight=weight)[:3]
+    influence = metric.influence(y, candidate, weight) - metric.influence(y, other, weight)
     rows, effects = len(y), np.array(EFFECTS)
     spread = error * math.sqrt(rows)
     sign = 1.0 if metric.higher_is_better else -1.0

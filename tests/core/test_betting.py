@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -355,19 +354,11 @@ def test_days_that_lean_one_way_win_too_often_and_the_design_effect_mends_it() -
 def test_a_cost_is_scored_over_the_largest_cost() -> None:
     """A missed positive costs 5, a false alarm 1: the candidate's false alarm saves four fifths of the largest."""
 
-    def paid(y: np.ndarray, said: Predictions, *_: Any) -> np.ndarray:
-        return np.asarray(np.where(y == 1, 5.0, 1.0) * (y != said.labels))
-
-    cost = replace(
-        ACCURACY,
-        name="cost",
-        higher_is_better=False,
-        value=lambda *given: float(paid(*given).mean()),
-        influence=lambda *given: paid(*given) - paid(*given).mean(),
-    )
+    costs = Costs(false_positive=1.0, false_negative=5.0)
+    cost = metric_named("cost", "binary", costs)
     y, ours, theirs = np.array([0, 1]), Predictions(np.array([1, 1]), None), Predictions(np.array([0, 0]), None)
 
-    found = row_scores(cost, y, ours, theirs, costs=Costs(false_positive=1.0, false_negative=5.0))
+    found = row_scores(cost, y, ours, theirs, costs=costs)
 
     assert found is not None
     assert found.values == pytest.approx([-0.2, 1.0])
