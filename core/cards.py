@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from prefect_mlops.core.documents.markdown import table
 from prefect_mlops.core.ledger import Record
-from prefect_mlops.core.reports import table
 from prefect_mlops.core.spec import ModelSpec
 
 __all__ = ["render_card"]

@@ -81,6 +81,7 @@ def try_model(name: str, project: Path, data: Path | None = None) -> Iterator[st
     yield f"gate: {decision.outcome}. {decision.summary}"
     profile = tasks.profile_candidate.fn(spec, learned.model, sets.reference)
     lineage = tasks.trace_lineage.fn(spec, sets, moment, versions, suite, learned.spec.trainer)
+    report = tasks.report_experiment.fn(learned, sets, evidence, decision)
     logged = tasks.log_candidate.fn(
         places.tracking,
         spec,
@@ -92,8 +93,9 @@ def try_model(name: str, project: Path, data: Path | None = None) -> Iterator[st
         sets.reference,
         places.tables,
         judging=sets.judging,
-        report=tasks.report_experiment.fn(learned, sets, evidence, decision),
+        report=report,
         search=learned.search,
+        pictures=tasks.draw_decision.fn(spec, evidence, decision, report, places.ledger),
     )
     yield f"record: MLflow run {logged.run} in {places.tracking.resolved_uri()}"
     if logged.version:

@@ -22,6 +22,7 @@ from .packaging import build_bento, stage_bento
 from .publishing import (
     announce,
     announce_intake,
+    draw_decision,
     log_validation,
     publish_card,
     publish_decision,
@@ -52,6 +53,7 @@ __all__ = [
     "compare_runs",
     "deploy_bento",
     "describe_recent",
+    "draw_decision",
     "evaluate_candidate",
     "fetch_package",
     "fetch_source",
