@@ -72,8 +72,9 @@ def bet(
     learned from, be bet on once, and the candidate must not be chosen by it.
 
     The rows of one day may lean one way together, by a storm or a sale that suits one of the models, though over days
-    neither is better. Growth is divided by the design effect of earlier days, which makes up for that where a day's
-    sum is near normal (see `dayspread.design_effect`); where it is 1 the bound is exact.
+    neither is better. Growth is divided by the design effect of earlier days, which makes up for that where days
+    follow each other by chance and a day's sum is near normal (see `dayspread.design_effect`); on the flights out of
+    New York it is 5 for the area under the curve. Where it is 1 the bound is exact.
 
     The capital starts in parts, one a look (see `stakes.kept_back`), so that rows from before a gain cannot hide it.
 
