@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from prefect_mlops.core.documents.parts import Document, Folded, Links, Part, Picture, Points, Section, Table
 
-__all__ = ["as_markdown", "plain", "table"]
+__all__ = ["as_markdown", "paragraphs", "plain", "table"]
 
 # An underscore between letters, as in roc_auc, means nothing in Markdown and is left alone.
 SPEAKING = re.compile(r"[\\`*\[\]<>|~&]|(?<![^\W_])_|_(?![^\W_])")
@@ -35,6 +35,16 @@ def as_markdown(document: Document) -> str:
     for section in document.sections:
         blocks += _section(section)
     return "\n\n".join(blocks) + "\n"
+
+
+def paragraphs(parts: Sequence[Part]) -> str:
+    r"""Parts alone, for a document that is put together elsewhere; empty where none has anything to show.
+
+    Examples:
+        >>> paragraphs(["*", Table(["x"], [])])
+        '\\*'
+    """
+    return "\n\n".join(_blocks(parts))
 
 
 def plain(text: str) -> str:

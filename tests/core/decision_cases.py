@@ -46,6 +46,7 @@ def measured(metric: str, subject: Any, value: float, rows: int = 5_000) -> Meas
         degrees_of_freedom=rows - 1,
         higher_is_better=metric != "log_loss",
         rows=rows,
+        scale="identity" if metric == "log_loss" else "logit",
     )
 
 
