@@ -15,8 +15,14 @@ from prefect_mlops.core.gates import (
     AtMost,
     BetterThanBaseline,
     BetterThanChampion,
+    Calibrated,
+    FastEnough,
     Gate,
+    HoldsOnSlices,
+    NoLeakage,
     NotWorseThanChampion,
+    Robust,
+    SmallEnough,
 )
 from prefect_mlops.core.monitors import DriftMonitor, Monitor, PerformanceMonitor
 from prefect_mlops.core.names import ModelName
@@ -43,6 +49,12 @@ GatePart = Annotated[
     | Annotated[BetterThanChampion, Tag("better-than-champion")]
     | Annotated[NotWorseThanChampion, Tag("not-worse-than-champion")]
     | Annotated[BetterThanBaseline, Tag("better-than-baseline")]
+    | Annotated[HoldsOnSlices, Tag("holds-on-slices")]
+    | Annotated[Calibrated, Tag("calibrated")]
+    | Annotated[Robust, Tag("robust")]
+    | Annotated[NoLeakage, Tag("no-leakage")]
+    | Annotated[FastEnough, Tag("fast-enough")]
+    | Annotated[SmallEnough, Tag("small-enough")]
     | Custom,
     by_kind,
 ]

@@ -80,8 +80,8 @@ def limit_verdict(
     told = broken or judged
     aside = [check for check in examination.checks if check not in judged]
     ordered = (*broken, *(check for check in judged if check not in broken), *aside)
-    said = " ".join(check.reason for check in (broken[:3] or judged))
-    more = f" {len(broken) - 3} more limits are broken." if len(broken) > 3 else ""
+    said = " ".join(check.reason for check in told[:3])
+    more = f" {len(told) - 3:,} more limits {'are broken' if broken else 'hold'}." if len(told) > 3 else ""
     return Verdict(
         gate=gate_kind,
         metric=told[0].metric or metric,

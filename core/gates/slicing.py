@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -139,7 +139,7 @@ def _binned(column: str, numbers: np.ndarray, edges: np.ndarray) -> _Cut:
     edges = edges[edges < np.nanmax(numbers)]
     codes = np.where(np.isnan(numbers), -1, np.searchsorted(edges, numbers, side="left"))
     told = _texts(edges)
-    inner = [f"{column} in ({low}, {high}]" for low, high in zip(told, told[1:], strict=False)]
+    inner = [f"{column} in ({low}, {high}]" for low, high in pairwise(told)]
     return _with_missing(_Cut(column, codes, [f"{column} <= {told[0]}", *inner, f"{column} > {told[-1]}"]))
 
 
