@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -124,9 +124,8 @@ def _cut(rows: pd.DataFrame, column: str, bins: int, category: bool, personal: b
     numeric = pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype)
     if numeric and not category:
         numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
-        edges = np.unique(np.nanquantile(numbers, np.arange(1, bins) / bins)) if np.isfinite(numbers).any() else []
-        if len(edges) and pd.unique(values).size > FEW_VALUES:
-            return _binned(column, numbers, np.asarray(edges))
+        if pd.unique(values).size > FEW_VALUES:
+            return _binned(column, numbers, np.unique(np.nanquantile(numbers, np.arange(1, bins) / bins)))
     try:
         codes, found = pd.factorize(values)
     except TypeError:
@@ -139,7 +138,7 @@ def _binned(column: str, numbers: np.ndarray, edges: np.ndarray) -> _Cut:
     edges = edges[edges < np.nanmax(numbers)]
     codes = np.where(np.isnan(numbers), -1, np.searchsorted(edges, numbers, side="left"))
     told = _texts(edges)
-    inner = [f"{column} in ({low}, {high}]" for low, high in zip(told, told[1:], strict=False)]
+    inner = [f"{column} in ({low}, {high}]" for low, high in pairwise(told)]
     return _with_missing(_Cut(column, codes, [f"{column} <= {told[0]}", *inner, f"{column} > {told[-1]}"]))
 
 
