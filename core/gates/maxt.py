@@ -162,7 +162,7 @@ def step_down(p_values: Sequence[float], losses: Sequence[Loss], level: float, s
         >>> hands = np.array([1.0, -1.0, 2.0, -2.0])
         >>> twice = [Loss(0.1, 0.05, 3, 0.0, 4, hands)] * 2
         >>> one, two = step_down([0.03, 0.03], twice, 0.05, seed=0).adjusted
-        >>> bool(one == two), 0.02 < one < 0.04
+        >>> bool(one == two), bool(0.02 < one < 0.04)
         (True, True)
     """
     alone = np.asarray(p_values, dtype=np.float64)
