@@ -97,7 +97,8 @@ def limit_verdict(
 
 def level_of_one(spec: "ModelSpec") -> float:
     """The level at which any alarm gate of a spec fails for sure, however the others do: Holm's first step."""
-    return spec.alarm_level / max(1, sum(getattr(gate, "family", "proof") == "alarm" for gate in spec.resolved_gates()))
+    alarms = sum(getattr(gate, "family", "proof") == "alarm" for gate in spec.resolved_gates())
+    return float(spec.alarm_level / max(1, alarms))
 
 
 def sorted_checks(checks: Iterable[Check]) -> tuple[Check, ...]:

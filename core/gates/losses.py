@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from prefect_mlops.core.gates.maxt import Loss
+from prefect_mlops.core.metrics.answered import Answered
+from prefect_mlops.core.metrics.measuring import MINIMUM_ROWS
+from prefect_mlops.core.metrics.sampling import Drawn, drawn
 from prefect_mlops.core.trainers.fitted import Predictions
 
 if TYPE_CHECKING:
@@ -16,11 +19,10 @@ if TYPE_CHECKING:
     from prefect_mlops.core.gates.scored import Scored
     from prefect_mlops.core.metrics import Metric
 
-__all__ = ["MINIMUM_OF_A_CLASS", "Judging", "judging", "loss_from", "loss_of"]
+__all__ = ["Judging", "drawn_on", "judging", "loss_between", "loss_from"]
 
 HANDS = 1_000
 """Into so many hands rows are dealt, for their joint distribution; blocks stay whole."""
-MINIMUM_OF_A_CLASS = 20
 
 
 class Judging(NamedTuple):
@@ -41,6 +43,10 @@ class Judging(NamedTuple):
     blocks: np.ndarray | None
     hands: np.ndarray
     kept: np.ndarray
+
+    def answered(self, predictions: Predictions) -> Answered:
+        """The rows with what somebody said of them, as metrics look at them."""
+        return Answered(self.y, predictions, self.weight, self.blocks)
 
     def at(self, rows: np.ndarray) -> Judging:
         """Some of the rows, by position."""
@@ -84,72 +90,72 @@ def judging(scored: Scored, most: int | None = None) -> Judging | str:
     )
 
 
-def loss_of(metric: Metric, rows: Judging, said: Predictions, other: Predictions | None) -> Loss | str:
+def drawn_on(metric: Metric, answered: Answered) -> Drawn | str:
+    """A metric with what each row adds to it; or the reason why it has no value on these rows.
+
+    Raises:
+        PartError: A metric of somebody else's failed, or gave no number.
+    """
+    if len(answered) < MINIMUM_ROWS:
+        return f"{len(answered):,} rows, fewer than {MINIMUM_ROWS}"
+    counted = metric.rests(answered)
+    if counted < MINIMUM_ROWS:
+        return f"{metric.name} rests on {counted:,} rows of the class that counts, fewer than {MINIMUM_ROWS}"
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = drawn(metric, answered)
+    if np.isfinite(found.value) and np.isfinite(found.influence).all():
+        return found
+    if answered.probabilities is not None and np.isnan(answered.probabilities).any():
+        return f"{metric.name} has no value where scores are missing"
+    return f"{metric.name} has no value, or none whose error is known, on these rows"
+
+
+def loss_between(metric: Metric, rows: Judging, one: Drawn, other: Drawn | None) -> Loss | str:
     """How much worse some predictions are than others on the same rows; or the reason why that cannot be told.
 
     Args:
         metric: In which the loss is counted.
         rows: The rows.
-        said: What is judged.
+        one: What is judged.
         other: What it is held against; None for the metric's own value, whose loss is its negative where higher is
             better.
     """
-    weight = () if rows.weight is None else (rows.weight,)
     sign = 1.0 if metric.higher_is_better else -1.0
-    for predictions in (said,) if other is None else (said, other):
-        enough = _enough(metric, rows, predictions)
-        if enough:
-            return enough
-    with np.errstate(divide="ignore", invalid="ignore"):
-        own, influence = metric.value(rows.y, said, *weight), metric.influence(rows.y, said, *weight)
-        value = own
-        if other is not None:
-            value = own - metric.value(rows.y, other, *weight)
-            influence = influence - metric.influence(rows.y, other, *weight)
-    if not np.isfinite(value) or not np.isfinite(influence).all():
-        return f"{metric.name} has no value on these rows: scores are missing, or nobody says one of the classes"
-    loss = loss_from(-sign * value, -sign * influence, rows)
-    return loss if isinstance(loss, str) else loss._replace(own=own)
+    value = one.value - (0.0 if other is None else other.value)
+    influence = one.influence if other is None else one.influence - other.influence
+    loss = loss_from(-sign * value, -sign * influence, rows, one.units)
+    return loss if isinstance(loss, str) else loss._replace(own=one.value)
 
 
-def loss_from(value: float, influence: np.ndarray, rows: Judging) -> Loss | str:
+def loss_from(value: float, influence: np.ndarray, rows: Judging, units: np.ndarray | None) -> Loss | str:
     """A loss with its error, from what each row adds to it.
 
     Args:
         value: The loss.
         influence: Shape `(rows,)`, summing to zero; the loss strays by its mean.
-        rows: The rows, for their blocks and hands.
+        rows: The rows, for their hands.
+        units: What varies as a whole, a number a row; None where each row does.
 
     Returns:
-        The loss, whose error comes from sums over blocks with the factor `B / (B - 1)`; or the reason why there is
+        The loss, whose error comes from sums over units with the factor `B / (B - 1)`; or the reason why there is
         none.
     """
-    hands = np.bincount(rows.hands, weights=influence, minlength=HANDS)
     sums = influence
-    if rows.blocks is not None:
-        held = np.bincount(rows.blocks)
-        sums = np.bincount(rows.blocks, weights=influence)[held > 0]
-    units = len(sums)
-    if units < 2:
+    if units is not None:
+        codes = np.unique(units, return_inverse=True)[1]
+        sums = np.bincount(codes, weights=influence)
+    count = len(sums)
+    if count < 2:
         return "all rows lie in one block of rows that depend on each other, which tells nothing of chance"
     apart = sums - sums.mean()
-    squares = float(np.dot(apart, apart))
-    error = np.sqrt(squares * units / (units - 1)) / len(influence)
+    squares = float(apart @ apart)
+    error = float(np.sqrt(squares * count / (count - 1))) / len(influence)
     # What rounding leaves of two models that say the same is no error.
     if error <= 1e-13 * (1.0 + abs(value)):
-        return Loss(value, 0.0, units - 1, 0.0, len(influence), np.zeros(HANDS))
+        return Loss(value, 0.0, count - 1, 0.0, len(influence), np.zeros(HANDS))
     skewness = float(np.sum(apart**3)) / squares**1.5
-    return Loss(value, float(error), units - 1, skewness, len(influence), hands)
-
-
-def _enough(metric: Metric, rows: Judging, predictions: Predictions) -> str:
-    """Why there are too few rows; empty where there are enough."""
-    if len(rows.y) < MINIMUM_OF_A_CLASS:
-        return f"{len(rows.y):,} rows, fewer than {MINIMUM_OF_A_CLASS}"
-    counted = metric.rests_on(rows.y, predictions)
-    if counted >= MINIMUM_OF_A_CLASS:
-        return ""
-    return f"{metric.name} rests on {counted:,} rows of the class that counts, fewer than {MINIMUM_OF_A_CLASS}"
+    hands = np.bincount(rows.hands, weights=influence, minlength=HANDS)
+    return Loss(value, error, count - 1, skewness, len(influence), hands)
 
 
 def _at(predictions: Predictions, rows: np.ndarray) -> Predictions:

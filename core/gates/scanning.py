@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-import numpy as np
-from scipy import special
-
 from prefect_mlops.core.evidence import Check
-from prefect_mlops.core.gates.losses import Judging, loss_from, loss_of
-from prefect_mlops.core.gates.maxt import Loss, step_down, tail_chance
+from prefect_mlops.core.gates.losses import Judging, drawn_on, loss_between, loss_from
+from prefect_mlops.core.gates.maxt import Loss, detectable, half_width, power_of, step_down, tail_chance
 
 if TYPE_CHECKING:
     from prefect_mlops.core.gates.slicing import Slice
     from prefect_mlops.core.metrics import Metric
+    from prefect_mlops.core.metrics.sampling import Drawn
 
-__all__ = ["Against", "Held", "detectable", "scan"]
+__all__ = ["Against", "Held", "scan"]
 
 Against = Literal["champion", "whole", "bound"]
-POWER = 0.80
 
 
 class Held(NamedTuple):
@@ -27,15 +24,15 @@ class Held(NamedTuple):
 
     Attributes:
         against: The champion on the slice, the candidate on all rows, or a number.
-        bound: The number; where there is none, by how much a slice may be worse.
-        effect: The loss worth finding.
+        bounds: The number of each metric: a bound, or by how much a slice may be worse.
+        effects: The loss worth finding, for those metrics that have one.
         level: The chance that any slice is named where all is fine.
         seed: Of the draws.
     """
 
     against: Against
-    bound: float
-    effect: float | None
+    bounds: Mapping[str, float]
+    effects: Mapping[str, float]
     level: float
     seed: int
 
@@ -55,15 +52,16 @@ def scan(rows: Judging, slices: Sequence[Slice], metrics: Sequence[Metric], held
     """
     found: list[tuple[str, Metric, Loss]] = []
     untold: list[Check] = []
-    whole = {metric.name: _whole(metric, rows) for metric in metrics} if held.against == "whole" else {}
+    whole = rows.answered(rows.said["candidate"]) if held.against == "whole" else None
+    beside = {metric.name: drawn_on(metric, whole) for metric in metrics} if whole else {}
     for one in slices:
         part = rows.at(one.rows)
+        candidate = part.answered(part.said["candidate"])
+        champion = part.answered(part.said["champion"]) if held.against == "champion" else None
         for metric in metrics:
-            if held.against == "whole":
-                loss = _beside_whole(metric, rows, part, one.rows, whole[metric.name])
-            else:
-                other = part.said["champion"] if held.against == "champion" else None
-                loss = loss_of(metric, part, part.said["candidate"], other)
+            own = drawn_on(metric, candidate)
+            other = drawn_on(metric, champion) if champion else beside.get(metric.name)
+            loss = _loss(metric, rows, one, part, own, other)
             if isinstance(loss, str):
                 untold.append(Check(name=one.name, metric=metric.name, rows=len(one.rows), reason=loss))
             else:
@@ -82,62 +80,38 @@ def scan(rows: Judging, slices: Sequence[Slice], metrics: Sequence[Metric], held
     return (*told, *untold)
 
 
-def detectable(loss: Loss, critical: float, power: float = POWER) -> tuple[float, float]:
-    """How many units of the loss its bound and chance lie apart, and the distance that these rows would show.
-
-    Args:
-        loss: With its error.
-        critical: Normal deviates by which some loss of the family strays by chance.
-        power: How surely.
-
-    Returns:
-        Half the width of the interval that holds for the whole family, and the distance from the bound found in so
-        large a share of cases.
-    """
-    half = float(special.stdtrit(loss.degrees_of_freedom, special.ndtr(critical))) * loss.standard_error
-    return half, half + float(special.ndtri(power)) * loss.standard_error
-
-
 def _bound(metric: Metric, held: Held) -> float:
-    if held.against != "bound":
-        return held.bound
-    return -held.bound if metric.higher_is_better else held.bound
+    bound = held.bounds[metric.name]
+    return -bound if held.against == "bound" and metric.higher_is_better else bound
 
 
-def _whole(metric: Metric, rows: Judging) -> tuple[float, np.ndarray] | str:
-    loss = loss_of(metric, rows, rows.said["candidate"], None)
-    if isinstance(loss, str):
-        return loss
-    weight = () if rows.weight is None else (rows.weight,)
-    return loss.own, metric.influence(rows.y, rows.said["candidate"], *weight)
-
-
-def _beside_whole(
-    metric: Metric, rows: Judging, part: Judging, at: np.ndarray, whole: tuple[float, np.ndarray] | str
+def _loss(
+    metric: Metric, rows: Judging, one: Slice, part: Judging, own: Drawn | str, other: Drawn | str | None
 ) -> Loss | str:
-    """The slice beside all rows, of which it is a part: what its rows add to both is counted once."""
-    if isinstance(whole, str):
-        return whole
-    loss = loss_of(metric, part, part.said["candidate"], None)
-    if isinstance(loss, str):
-        return loss
+    """The slice beside the same rows elsewhere, or beside all rows, of which it is a part."""
+    if isinstance(own, str):
+        return own
+    if isinstance(other, str):
+        return other
+    if other is None or len(other.answered) == len(own.answered):
+        return loss_between(metric, part, own, other)
+    # What the slice's rows add to both is counted once.
     sign = 1.0 if metric.higher_is_better else -1.0
-    weight = () if part.weight is None else (part.weight,)
-    influence = sign * whole[1]
-    influence[at] -= sign * len(rows.y) / len(at) * metric.influence(part.y, part.said["candidate"], *weight)
-    found = loss_from(sign * (whole[0] - loss.own), influence, rows)
-    return found if isinstance(found, str) else found._replace(own=loss.own)
+    influence = sign * other.influence
+    influence[one.rows] -= sign * len(rows.y) / len(one.rows) * own.influence
+    loss = loss_from(sign * (other.value - own.value), influence, rows, other.units)
+    return loss if isinstance(loss, str) else loss._replace(own=own.value)
 
 
 def _check(
     name: str, metric: Metric, loss: Loss, held: Held, p_value: float, adjusted: float, critical: float
 ) -> Check:
-    half, shown = detectable(loss, critical)
+    half = half_width(loss, critical)
     sign = 1.0 if metric.higher_is_better else -1.0
     if held.against == "bound":
-        value, bound = loss.own, held.bound
+        value, bound = loss.own, held.bounds[metric.name]
     else:
-        value, bound = -loss.value, -held.bound
+        value, bound = -loss.value, -held.bounds[metric.name]
     return Check(
         name=name,
         metric=metric.name,
@@ -148,27 +122,29 @@ def _check(
         rows=loss.rows,
         p_value=p_value,
         adjusted_p=adjusted,
-        minimum_detectable=shown,
-        reason=_sentence(name, metric, loss, held, sign) + _figures(loss, held, half, shown, p_value, adjusted),
+        minimum_detectable=detectable(loss, critical),
+        reason=_sentence(name, metric, loss, held, sign) + _figures(metric, loss, held, critical, p_value, adjusted),
     )
 
 
 def _sentence(name: str, metric: Metric, loss: Loss, held: Held, sign: float) -> str:
     said = f"{metric.name} on {name} is {loss.own:.4g}"
     if held.against == "bound":
-        return f"{said}, to be {'at least' if sign > 0 else 'at most'} {held.bound:g}"
+        return f"{said}, to be {'at least' if sign > 0 else 'at most'} {held.bounds[metric.name]:g}"
     other = "the champion's" if held.against == "champion" else "that on all rows,"
     beside = f"{other} {loss.own + sign * loss.value:.4g}"
     how = f"{abs(loss.value):.4g} {'worse' if loss.value > 0 else 'better'} than" if loss.value else "equal to"
     return f"{said}, {how} {beside}"
 
 
-def _figures(loss: Loss, held: Held, half: float, shown: float, p_value: float, adjusted: float) -> str:
+def _figures(metric: Metric, loss: Loss, held: Held, critical: float, p_value: float, adjusted: float) -> str:
     figures = f" ({loss.rows:,} rows, p = {p_value:.2g}, corrected {adjusted:.2g})"
     if loss.standard_error == 0.0:
         return f"{figures}."
-    if held.effect is None:
-        return f"{figures}; {shown:.2g} would be found in {POWER:.0%} of cases."
-    allowed = 0.0 if held.against == "bound" else held.bound
-    power = float(special.ndtr((held.effect - allowed - half) / loss.standard_error))
-    return f"{figures}; a loss of {held.effect:g} would be found in {power:.0%} of cases."
+    allowed = 0.0 if held.against == "bound" else held.bounds[metric.name]
+    if metric.name in held.effects:
+        effect = held.effects[metric.name]
+        power = power_of(loss, critical, effect - allowed)
+    else:
+        effect, power = detectable(loss, critical) + allowed, 0.80
+    return f"{figures}; a loss of {effect:.2g} would be found in {power:.0%} of cases."

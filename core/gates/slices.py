@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
 from prefect_mlops.core.evidence import Check, Evidence, Examination, Verdict
 from prefect_mlops.core.gates.alarms import alarm_verdict, level_of_one
@@ -36,7 +36,10 @@ class HoldsOnSlices(Frozen):
         Literal["champion", "whole"],
         Field(description="Whom a slice is compared with: the champion on it, or the candidate on all rows."),
     ] = "champion"
-    max_loss: Annotated[float, Field(ge=0, description="How much worse, in the metric's units, is no alarm.")] = 0.0
+    max_loss: Annotated[
+        NonNegativeFloat | dict[str, NonNegativeFloat],
+        Field(description="How much worse is no alarm, in the metric's units; one number, or one a metric."),
+    ] = 0.0
     at_least: Annotated[
         float | None, Field(description="What the metric must reach on a slice while there is no champion.")
     ] = None
@@ -44,13 +47,18 @@ class HoldsOnSlices(Frozen):
         float | None, Field(description="What the metric must keep to on a slice while there is no champion.")
     ] = None
     effect: Annotated[
-        float | None, Field(gt=0, description="The loss worth finding; tells how surely each slice would show it.")
+        PositiveFloat | dict[str, PositiveFloat] | None,
+        Field(description="The loss worth finding, one number or one a metric; each check says how surely it would."),
     ] = None
     minimum_rows: Annotated[int, Field(ge=20, description="Rows without which a slice is left out.")] = 100
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
-        if self.against == "whole" and self.max_loss == 0:
+        for key, given in (("max_loss", self.max_loss), ("effect", self.effect)):
+            strange = sorted({*given} - {*self.metrics}) if isinstance(given, dict) else []
+            if strange:
+                raise ValueError(f"{key}: {', '.join(strange)} is not among the gate's metrics")
+        if self.against == "whole" and not all(_by_metric(self.max_loss, self.metrics, 0.0).values()):
             raise ValueError(
                 "max_loss: half of all slices are worse than the whole; say how much worse is too much, such as 0.05"
             )
@@ -68,7 +76,8 @@ class HoldsOnSlices(Frozen):
         from prefect_mlops.core.metrics import metric_named
 
         digest = gate_digest(self)
-        metrics = tuple(metric_named(name, scored.spec.target.problem) for name in self.metrics)
+        problem, costs = scored.spec.target.problem, scored.spec.purpose.costs
+        metrics = tuple(metric_named(name, problem, costs) for name in self.metrics)
         refused = self._refusal(scored, metrics)
         if refused:
             return Examination(gate=digest, reason=refused)
@@ -84,8 +93,9 @@ class HoldsOnSlices(Frozen):
             minimum_rows=self.minimum_rows,
             intersections=self.intersections,
         )
-        against, bound = self._held(scored)
-        held = Held(against, bound, self.effect, level_of_one(scored.spec), scored.seed)
+        against, bounds = self._held(scored)
+        effects = {} if self.effect is None else _by_metric(self.effect, self.metrics)
+        held = Held(against, bounds, effects, level_of_one(scored.spec), scored.seed)
         aside = (Check(name=one.name, rows=one.rows, reason=one.reason) for one in cut.aside)
         return Examination(gate=digest, checks=(*scan(rows, cut.slices, metrics, held), *aside))
 
@@ -93,12 +103,12 @@ class HoldsOnSlices(Frozen):
         """Fail where a slice is proved worse, and name the worst."""
         return alarm_verdict(self.kind, ", ".join(self.metrics), evidence.examined(gate_digest(self)))
 
-    def _held(self, scored: Scored) -> tuple[Against, float]:
-        """What a slice is compared with, and the number: a bound, or the loss that is no alarm."""
+    def _held(self, scored: Scored) -> tuple[Against, dict[str, float]]:
+        """What a slice is compared with, and each metric's number: a bound, or the loss that is no alarm."""
         if self.against == "champion" and "champion" not in scored.said:
             bound = self.at_most if self.at_least is None else self.at_least
-            return "bound", float("nan") if bound is None else bound
-        return self.against, self.max_loss
+            return "bound", {self.metrics[0]: float("nan") if bound is None else bound}
+        return self.against, _by_metric(self.max_loss, self.metrics, 0.0)
 
     def _refusal(self, scored: Scored, metrics: tuple[Metric, ...]) -> str:
         """Why nothing can be compared; empty where it can."""
@@ -114,3 +124,12 @@ class HoldsOnSlices(Frozen):
             return ""
         better, fitting = ("higher", "at_least") if higher else ("lower", "at_most")
         return f"{metrics[0].name} is better where it is {better}: name `{fitting}`."
+
+
+def _by_metric(
+    given: float | dict[str, float], metrics: tuple[str, ...], absent: float | None = None
+) -> dict[str, float]:
+    """A number for each metric; those without one get the default, or none."""
+    if not isinstance(given, dict):
+        return dict.fromkeys(metrics, given)
+    return given if absent is None else dict.fromkeys(metrics, absent) | given

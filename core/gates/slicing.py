@@ -124,9 +124,8 @@ def _cut(rows: pd.DataFrame, column: str, bins: int, category: bool, personal: b
     numeric = pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype)
     if numeric and not category:
         numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
-        edges = np.unique(np.nanquantile(numbers, np.arange(1, bins) / bins)) if np.isfinite(numbers).any() else []
-        if len(edges) and pd.unique(values).size > FEW_VALUES:
-            return _binned(column, numbers, np.asarray(edges))
+        if pd.unique(values).size > FEW_VALUES:
+            return _binned(column, numbers, np.unique(np.nanquantile(numbers, np.arange(1, bins) / bins)))
     try:
         codes, found = pd.factorize(values)
     except TypeError:
