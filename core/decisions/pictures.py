@@ -92,12 +92,11 @@ def _about(verdict: Verdict, compared: Comparison) -> bool:
 
 
 def _bounds(compared: Comparison) -> tuple[float | None, float | None]:
-    from prefect_mlops.core.gates.confidence import Estimate, confidence_bounds
+    from prefect_mlops.core.gates.confidence import confidence_bounds, estimate_of
 
     if compared.degrees_of_freedom < 1 or not math.isfinite(compared.standard_error):
         return None, None
-    estimate = Estimate(compared.advantage, compared.standard_error, compared.degrees_of_freedom, compared.rows)
-    return confidence_bounds(estimate, CONFIDENCE)
+    return confidence_bounds(estimate_of(compared), CONFIDENCE)
 
 
 def _other(evidence: Evidence, compared: Comparison) -> str:

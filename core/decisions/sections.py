@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from prefect_mlops.core.decisions.rates import alpha_of, error_rate, planned_of
 from prefect_mlops.core.decisions.told import chance, count, interval, named, number
-from prefect_mlops.core.documents.parts import Part, Points, Table
+from prefect_mlops.core.documents.parts import Folded, Part, Points, Table
 
 if TYPE_CHECKING:
     from prefect_mlops.core.evidence import Check, Decision, Evidence, Measurement, Verdict
@@ -36,23 +36,22 @@ def gates_said(decision: Decision) -> list[Part]:
 
 
 def asked(decision: Decision) -> list[Part]:
-    """What alarm gates asked of slices and the like: the twenty with the most evidence, the rest counted."""
+    """What alarm gates asked of slices and the like: the twenty with the most evidence, gate by gate."""
     found = strongest(decision)
-    if not found:
-        return []
-    shown, rest = found[:MOST_CHECKS], found[MOST_CHECKS:]
-    head = ["gate", "about", "metric", "value", "held against", "interval", "rows", "p", "p, all of the gate",
-            "shows from", ""]  # fmt: skip
-    rows = [
-        (gate, named(one.name), one.metric, number(one.value), number(one.bound), interval(one.low, one.high),
-         count(one.rows), chance(one.p_value), chance(one.adjusted_p), number(one.minimum_detectable), one.reason)
-        for gate, one in shown
-    ]  # fmt: skip
-    parts: list[Part] = [_filled(head, rows)]
-    if rest:
-        untested = sum(one.p_value is None and one.reason != "" for _, one in rest)
-        without = f"; {untested:,} of them could not be asked" if untested else ""
-        parts.append(f"{len(rest):,} more with less evidence are not shown{without}.")
+    told = [(gate, one) for gate, one in found if one.value is not None or one.p_value is not None]
+    aside = [(gate, one) for gate, one in found if one.value is None and one.p_value is None]
+    by_gate: dict[str, list[Check]] = {}
+    for gate, one in told[:MOST_CHECKS]:
+        by_gate.setdefault(gate, []).append(one)
+    parts: list[Part] = []
+    for gate, checks in by_gate.items():
+        parts += [f"{gate}:", _checks(checks)]
+    if len(told) > MOST_CHECKS:
+        parts.append(f"{len(told) - MOST_CHECKS:,} more with less evidence are not shown.")
+    if aside:
+        rows = [(gate, named(one.name), one.metric, count(one.rows), one.reason) for gate, one in aside[:MOST_CHECKS]]
+        summary = f"{len(aside):,} could not be asked" + (f", {MOST_CHECKS} of them here" * (len(aside) > MOST_CHECKS))
+        parts.append(Folded(summary, [_filled(["gate", "about", "metric", "rows", "why"], rows)]))
     return parts
 
 
@@ -145,6 +144,17 @@ def _alarms(verdicts: Sequence[Verdict]) -> Table:
     rows = [
         (*_asked(one), chance(one.p_value), chance(one.adjusted_p), *_numbers(one), count(one.rows)) for one in verdicts
     ]
+    return _filled(head, rows)
+
+
+def _checks(checks: Sequence[Check]) -> Table:
+    head = ["about", "metric", "value", "held against", "interval", "rows", "p", "p, all of the gate", "shows from", ""]
+    rows = [
+        (named(one.name), one.metric, number(one.value), number(one.bound), interval(one.low, one.high),
+         count(one.rows), chance(one.p_value), chance(one.adjusted_p), number(one.minimum_detectable),
+         "" if one.p_value is not None else one.reason)
+        for one in checks
+    ]  # fmt: skip
     return _filled(head, rows)
 
 

@@ -13,7 +13,7 @@ __all__ = ["as_page"]
 STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#222}"
     "table{border-collapse:collapse;margin:.5rem 0;display:block;overflow-x:auto}"
-    "th,td{border:1px solid #ccc;padding:.25rem .6rem;text-align:left;overflow-wrap:anywhere}th{background:#f2f5f9}"
+    "th,td{border:1px solid #ccc;padding:.25rem .6rem;text-align:left;overflow-wrap:break-word}th{background:#f2f5f9}"
     "img{max-width:100%}figure{margin:1rem 0}figcaption{color:#555}li{margin:.3rem 0}summary{cursor:pointer}"
 )
 # A browser that honours this fetches nothing, whatever a name or a label holds.

@@ -83,7 +83,7 @@ def _metrics(spec: ModelSpec, gate: Gate) -> Iterator[str]:
 
     for name in gate.metrics:
         try:
-            metric = metric_named(name, spec.target.problem)
+            metric = metric_named(name, spec.target.problem, spec.purpose.costs)
         except MlopsError as error:
             yield str(error)
             continue

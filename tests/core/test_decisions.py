@@ -67,7 +67,9 @@ def test_checks_that_could_not_be_asked_are_counted() -> None:
 
     text = shown(whole_evidence(), whole_decision(slices(10) + silent))
 
-    assert "20 more with less evidence are not shown; 20 of them could not be asked." in text
+    assert "more with less evidence" not in text
+    assert "<summary>30 could not be asked, 20 of them here</summary>" in text
+    assert "| holds-on-slices | tiny 0 | Only 7 rows. |" in text
 
 
 def test_a_candidate_of_which_nothing_is_known_still_has_a_report_and_a_page() -> None:
