@@ -47,7 +47,8 @@ class Served(NamedTuple):
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, toy_spec, toy_package) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("rollout")
-    plan = {"steps": [50], "requests_per_step": 40, "max_seconds_per_step": 20, "poll_seconds": 0.1}
+    plan = {"steps": [50], "requests_per_step": 40, "min_seconds_per_step": 0, "max_seconds_per_step": 60}
+    plan |= {"poll_seconds": 0.1, "error_rate_limit": 0.05, "latency_budget_ms": 10_000}
     spec = toy_spec("binary", rollout=plan)
     model, package, rows = toy_package(spec, 1)
     store = BentoStore(home=str(folder / "bentos"))
