@@ -25,6 +25,8 @@ IDLE = "3s"
 MANY = 1_000_000
 FLUSH_MS = 200
 """Envoy keeps lines of its log for ten seconds by default; a canary is judged by them."""
+TURN = 37
+"""By how much of a circle of 100 each rollout turns the places of users; all of them come up in turn."""
 ROLLOUT, USER, ARM = "x-mlops-rollout", "x-mlops-user", "x-mlops-slot"
 
 
@@ -171,6 +173,7 @@ def _stats(admin: str, pattern: str, **parameters: str) -> dict[str, Any]:
 
 def _route(model: str, shares: Mapping[Slot, int], state: Served) -> dict[str, Any]:
     both = len(shares) == 2
+    arcs = _turned(shares, state.rollout * TURN % 100 if state.user_key else 0)
     split: dict[str, Any] = {
         "clusters": [
             {
@@ -178,7 +181,7 @@ def _route(model: str, shares: Mapping[Slot, int], state: Served) -> dict[str, A
                 "weight": share,
                 "request_headers_to_add": [_header(ARM, slot)],
             }
-            for slot, share in shares.items()
+            for slot, share in arcs
         ]
     }
     retry = {
@@ -195,6 +198,19 @@ def _route(model: str, shares: Mapping[Slot, int], state: Served) -> dict[str, A
         told = json.dumps({"model": model, "rollout": state.rollout, "shares": shares})
         noted["request_headers_to_add"] = [_header(ROLLOUT, told), _header(USER, f"%REQ({state.user_key or USER})%")]
     return {"match": {"prefix": f"/{model}/"}, **noted, "route": {**action, "weighted_clusters": split}}
+
+
+def _turned(shares: Mapping[Slot, int], turn: int) -> list[tuple[Slot, int]]:
+    """The shares as arcs of a circle of 100 that is turned, so that other users than last time meet a canary first.
+
+    A slot whose share rises keeps the arc that it has, whatever the turn.
+    """
+    if len(shares) == 1:
+        return list(shares.items())
+    (one, share), (other, rest) = shares.items()
+    over = max(0, turn + share - 100)
+    arcs = [(one, over), (other, turn if not over else rest), (one, share - over), (other, 100 - turn - share)]
+    return [(slot, weight) for slot, weight in arcs if weight > 0]
 
 
 def _access_log(folder: Path) -> dict[str, Any]:

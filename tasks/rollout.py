@@ -98,7 +98,11 @@ def run_canary(spec: ModelSpec, target: LocalTarget, placed: Placed, share: int)
         share: Percent of the traffic, one of the plan's steps.
 
     Returns:
-        `go on`, `roll back`, or `undecided` when the plan's time is up; `go on` at once where no champion runs.
+        `go on`; `roll back`, or `undecided` when the plan's time is up, and then the champion has all traffic again;
+        `go on` at once where no champion runs.
+
+    Raises:
+        NotFound: The canary does not run any more; traffic is as it was.
     """
     from prefect_mlops.core.rollout.judging import Requests, judge_requests
 
@@ -118,6 +122,8 @@ def run_canary(spec: ModelSpec, target: LocalTarget, placed: Placed, share: int)
         moved, step = advance(plan, position, look)
         run_logger().info("%s%% to slot %s: %s", share, placed.slot, step.reason)
         if moved != position:
+            if moved.share(plan) == 0:  # before anything is recorded or told: each request counts
+                target.set_weights(spec.name, {champion: 100})
             return step
         time.sleep(plan.poll_seconds)
 

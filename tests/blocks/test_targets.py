@@ -13,9 +13,12 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from prefect_mlops.blocks.bentos import BentoStore
+from prefect_mlops.blocks.envoy import Served, write_files
 from prefect_mlops.blocks.placements import read_placements
 from prefect_mlops.blocks.requestlog import read_requests, requests_file
 from prefect_mlops.blocks.serving import MARK, ServingProcess, free_port
@@ -205,6 +208,32 @@ def test_a_user_on_the_canary_stays_on_it_while_its_share_rises(pair: LocalTarge
     for count, share in zip(counts, (0.1, 0.5, 0.9), strict=True):
         interval = stats.binomtest(count, 150).proportion_ci(0.999, "exact")
         assert interval.low <= share <= interval.high
+
+
+def users_on_b(folder: Path, rollout: int, share: int) -> set[int]:
+    """Of the hundred places of users on the gateway's circle, those that a share of slot b covers."""
+    served = Served({"a": 1, "b": 2}, {"a": 100 - share, "b": share}, rollout, "x-user")
+    write_files(folder, {"echo": served}, 1)
+    route = json.loads((folder / "routes.json").read_text())["resources"][0]["virtual_hosts"][0]["routes"][0]
+    arcs = route["route"]["weighted_clusters"]["clusters"]
+    return {
+        place for place, name in enumerate(arc["name"] for arc in arcs for _ in range(arc["weight"])) if "-b" in name
+    }
+
+
+@given(st.integers(0, 500), st.integers(1, 99), st.integers(1, 99))
+def test_a_rising_share_keeps_the_users_that_it_has_whatever_the_rollout(
+    tmp_path_factory: pytest.TempPathFactory, rollout: int, one: int, other: int
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    small, large = (users_on_b(folder, rollout, share) for share in sorted((one, other)))
+
+    assert small <= large
+    assert (len(small), len(large)) == tuple(sorted((one, other)))
+
+
+def test_another_rollout_begins_with_other_users(tmp_path: Path) -> None:
+    assert not users_on_b(tmp_path, 4, 10) & users_on_b(tmp_path, 5, 10)
 
 
 def test_a_reader_goes_on_where_it_stopped_and_half_a_line_waits(tmp_path: Path) -> None:
