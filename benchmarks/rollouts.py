@@ -2,8 +2,9 @@
 
 `false_alarms` looks after every event at 20,000 requests to two equal versions, in four worlds of traffic, and holds a
 test of shares that is peeked at and fixed thresholds beside ours. `power` counts the canary requests until a worse one
-is rolled back, `going_on` those until a good one passes, and how often one passes that should not; `shadows` counts
-labelled rows. Everything is judged by the functions that a real rollout is judged by. `make bench-rollouts` runs all.
+is rolled back, `going_on` those until a good one passes, and how often one passes that should not; `walks` follows
+whole rollouts, `shadows` counts labelled rows. Everything is judged by the functions that a real rollout is judged by.
+`make bench-rollouts` runs all.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from scipy.stats import binomtest, norm
 
 from prefect_mlops.core.rollout import RolloutPlan, requests_needed
 from prefect_mlops.core.rollout.judging import Requests, judge_kind
+from prefect_mlops.core.rollout.machine import Look, Position, advance
 from prefect_mlops.core.rollout.sequential import below_double, below_limit, paired_loss, worse
 
 REQUESTS, RUNS, POWER_RUNS = 20_000, 2_000, 10_000
@@ -211,6 +214,42 @@ def going_on(runs: int) -> list[Found]:
     return found
 
 
+def walks(runs: int) -> list[Found]:
+    """Whole rollouts over 10/50%, whose steps end as their tests decide, with a look every 500 requests."""
+    found = []
+    for name, times in (("equal", 1.0), ("errors 2% -> 8%", 4.0)):
+        ends = [walk(np.random.default_rng([seed, 7]), times) for seed in range(runs)]
+        for end in ("roll back", "undecided", "whole"):
+            most = ALPHA if (name, end) == ("equal", "roll back") else None
+            hits = sum(position.ended == end for position, _ in ends)
+            found.append(rate_of(f"whole rollout, unequal users, {name}: {end}", hits, runs, most=most))
+        requests = [float(count) for _, count in ends]
+        found.append(Found(f"whole rollout, {name}: median of requests", "", *[_quantile(requests, 0.5)] * 3, None))
+    return found
+
+
+def walk(rng: np.random.Generator, times: float) -> tuple[Position, int]:
+    """One rollout of a canary that errs so many times as often: where it ends, and the requests until then."""
+    plan = BY_USER.model_copy(update={"steps": (10, 50), "min_seconds_per_step": 0, "max_seconds_per_step": 60})
+    place, rates = rng.random(USERS), rng.beta(0.4, 19.6, USERS)
+    diligence = rng.pareto(1.2, USERS) + 1
+    position, seconds, seen = Position(), 0, []
+    while not position.ended:
+        users = rng.choice(USERS, 500, p=diligence / diligence.sum())
+        share = position.share(plan)
+        arm = place[users] < share / 100
+        failed = rng.random(500) < rates[users] * np.where(arm, times, 1.0)
+        chains = np.arange(500) + 500 * len(seen)
+        seen.append((users, chains, arm, np.full(500, float(share)), failed, np.zeros(500)))
+        requests, seconds = Requests(*(np.concatenate(column) for column in zip(*seen, strict=True))), seconds + 1
+        errors = judge_kind("errors", plan, requests, requests.failed, share, RATE)
+        look = Look(requests=plan.requests_per_step, seconds=seconds, standings=(errors,))
+        moved, _ = advance(plan, position, look)
+        seconds = 0 if moved.step != position.step else seconds
+        position = moved
+    return position, 500 * len(seen)
+
+
 def shadows(runs: int) -> list[Found]:
     """Labelled rows until a shadow that loses 2 points at 6% discordance is found, and one that loses none."""
     rng, rows = np.random.default_rng(6), 2_500
@@ -235,7 +274,7 @@ def _users(rng: np.random.Generator) -> np.ndarray:
     return rng.choice(USERS, REQUESTS, p=diligence / diligence.sum())
 
 
-def _quantile(values: np.ndarray, level: float) -> float:
+def _quantile(values: npt.ArrayLike, level: float) -> float:
     """A value that occurred, so that infinity is one."""
     return float(np.quantile(values, level, method="inverted_cdf"))
 
@@ -244,6 +283,7 @@ PARTS: dict[str, tuple[Callable[[int], list[Found]], int]] = {
     "false_alarms": (false_alarms, RUNS),
     "power": (power, POWER_RUNS),
     "going_on": (going_on, RUNS),
+    "walks": (walks, RUNS // 4),
     "shadows": (shadows, POWER_RUNS),
 }
 
