@@ -33,7 +33,15 @@ from .publishing import (
 from .quarantine import load_quarantined, quarantine_rows, release_quarantined
 from .registry import fetch_package, log_candidate
 from .reigns import read_reign
-from .rollout import choose_rollback, deploy_bento, finish_rollout, is_in_service, run_canary, undo_rollout
+from .rollout import (
+    choose_rollback,
+    deploy_bento,
+    finish_rollout,
+    foresee_rollout,
+    is_in_service,
+    run_canary,
+    undo_rollout,
+)
 from .runs import load_places, load_source, one_writer, run_key, run_logger, run_name, time_of_run
 from .searching import search_candidate
 from .suites import read_history
@@ -59,6 +67,7 @@ __all__ = [
     "fetch_source",
     "find_waiting",
     "finish_rollout",
+    "foresee_rollout",
     "is_in_service",
     "judge_candidate",
     "judge_health",
