@@ -16,6 +16,7 @@ from prefect_mlops.core.gates import (
     BetterThanBaseline,
     BetterThanChampion,
     Calibrated,
+    FairAcross,
     FastEnough,
     Gate,
     HoldsOnSlices,
@@ -50,6 +51,7 @@ GatePart = Annotated[
     | Annotated[NotWorseThanChampion, Tag("not-worse-than-champion")]
     | Annotated[BetterThanBaseline, Tag("better-than-baseline")]
     | Annotated[HoldsOnSlices, Tag("holds-on-slices")]
+    | Annotated[FairAcross, Tag("fair-across")]
     | Annotated[Calibrated, Tag("calibrated")]
     | Annotated[Robust, Tag("robust")]
     | Annotated[NoLeakage, Tag("no-leakage")]

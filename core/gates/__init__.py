@@ -4,6 +4,7 @@ from prefect_mlops.core.gates.bounds import AtLeast, AtMost
 from prefect_mlops.core.gates.calibrated import Calibrated
 from prefect_mlops.core.gates.champion import BetterThanBaseline, BetterThanChampion, NotWorseThanChampion
 from prefect_mlops.core.gates.decision import Gate, decide
+from prefect_mlops.core.gates.fairness import FairAcross
 from prefect_mlops.core.gates.leakage import NoLeakage
 from prefect_mlops.core.gates.limits import FastEnough, SmallEnough
 from prefect_mlops.core.gates.robust import Robust
@@ -15,6 +16,7 @@ __all__ = [
     "BetterThanBaseline",
     "BetterThanChampion",
     "Calibrated",
+    "FairAcross",
     "FastEnough",
     "Gate",
     "HoldsOnSlices",
