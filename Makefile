@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PREFECT_API_URL PREFECT_API_KEY PREFECT_PROFILE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint format types fast test test-slow bench-demo bench-data bench-suites bench-tables bench-studies bench-search bench-trainers bench-training schema lock clean
+.PHONY: help setup demo lint format types fast test test-slow bench-demo bench-data bench-suites bench-tables bench-studies bench-search bench-trainers bench-training bench-rollouts schema lock clean
 
 help: ## list these words
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -70,6 +70,9 @@ bench-trainers: setup ## what training in parts costs on up to ten million rows 
 bench-training: setup ## what mlops-train costs beside the bare script, and how good drafted specs are beside skrub, as JSON
 	$(BIN)/python benchmarks/training.py --results docs/results/bench-training.json
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.drafts --results docs/results/bench-drafts.json
+
+bench-rollouts: setup ## how often a good canary is rolled back, and how soon a bad one is, as JSON under docs/results/
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/rollouts.py --results docs/results/bench-rollouts.json
 
 schema: setup ## write the JSON schema of specs, which flows and editors read
 	@$(BIN)/python -m prefect_mlops.core.specparameter

@@ -57,7 +57,7 @@ OF_MLFLOW = (
     "alembic.command",
     "git",
 )
-REPORTS = ("publish_card", "publish_decision", "render_model_card")
+REPORTS = ("draw_decision", "publish_card", "publish_decision", "render_model_card")
 """Tasks that only write what people read; they are counted apart, as is the report of the experiment."""
 TRAIN_ALL = """
 import json

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from prefect_mlops.blocks.requestlog import requests_file
 from prefect_mlops.core.errors import NotFound, ServingError
 from prefect_mlops.core.names import Slot, other_slot
 
@@ -22,6 +23,11 @@ LIVE_SECONDS = 10.0
 IDLE = "3s"
 """Shorter than the five seconds after which uvicorn closes an idle connection, or a request could meet the closing."""
 MANY = 1_000_000
+FLUSH_MS = 200
+"""Envoy keeps lines of its log for ten seconds by default; a canary is judged by them."""
+TURN = 37
+"""By how much of a circle of 100 each rollout turns the places of users; all of them come up in turn."""
+ROLLOUT, USER, ARM = "x-mlops-rollout", "x-mlops-user", "x-mlops-slot"
 
 
 class Served(NamedTuple):
@@ -30,10 +36,14 @@ class Served(NamedTuple):
     Attributes:
         ports: The port of each slot that runs.
         weights: Percent of traffic for each slot.
+        rollout: Numbers the deployments; requests are told apart by it.
+        user_key: The request header that names a user; each stays where the shares put it. None by default.
     """
 
     ports: Mapping[Slot, int]
     weights: Mapping[Slot, int]
+    rollout: int = 0
+    user_key: str = ""
 
 
 class Counters(NamedTuple):
@@ -70,6 +80,7 @@ def write_bootstrap(folder: Path, port: int, admin_port: int) -> Path:
         "http_filters": [
             {"name": "router", "typed_config": {"@type": f"{TYPE}.extensions.filters.http.router.v3.Router"}}
         ],
+        "access_log": [_access_log(folder)],
     }
     listener = {
         "name": "gateway",
@@ -101,7 +112,7 @@ def write_files(folder: Path, served: Mapping[str, Served], generation: int) -> 
             clusters += [_composite(model, slot) for slot in sorted(state.ports)]
         shares = {slot: weight for slot, weight in sorted(state.weights.items()) if weight and slot in state.ports}
         if shares:
-            routes.append(_route(model, shares))
+            routes.append(_route(model, shares, state))
     _publish(folder / "clusters.json", "cluster.v3.Cluster", clusters, generation)
     hosts = [{"name": "models", "domains": ["*"], "routes": routes}]
     kind = "route.v3.RouteConfiguration"
@@ -160,16 +171,73 @@ def _stats(admin: str, pattern: str, **parameters: str) -> dict[str, Any]:
     return {entry["name"]: entry["value"] for entry in listed if "name" in entry}
 
 
-def _route(model: str, shares: Mapping[Slot, int]) -> dict[str, Any]:
+def _route(model: str, shares: Mapping[Slot, int], state: Served) -> dict[str, Any]:
     both = len(shares) == 2
-    weighted = [{"name": f"{model}-{slot}{'-first' * both}", "weight": share} for slot, share in shares.items()]
+    arcs = _turned(shares, state.rollout * TURN % 100 if state.user_key else 0)
+    split: dict[str, Any] = {
+        "clusters": [
+            {
+                "name": f"{model}-{slot}{'-first' * both}",
+                "weight": share,
+                "request_headers_to_add": [_header(ARM, slot)],
+            }
+            for slot, share in arcs
+        ]
+    }
     retry = {
         "retry_on": "5xx" if both else "connect-failure,refused-stream,reset-before-request",
         "num_retries": 1,
         "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.05s"},
     }
-    action = {"prefix_rewrite": "/", "timeout": "60s", "retry_policy": retry}
-    return {"match": {"prefix": f"/{model}/"}, "route": {**action, "weighted_clusters": {"clusters": weighted}}}
+    action: dict[str, Any] = {"prefix_rewrite": "/", "timeout": "60s", "retry_policy": retry}
+    if both and state.user_key:
+        action["hash_policy"] = [{"header": {"header_name": state.user_key}}]
+        split["use_hash_policy"] = True
+    noted: dict[str, Any] = {"request_headers_to_remove": [ROLLOUT, USER]}  # whatever a caller says there
+    if both:
+        told = json.dumps({"model": model, "rollout": state.rollout, "shares": shares})
+        noted["request_headers_to_add"] = [_header(ROLLOUT, told), _header(USER, f"%REQ({state.user_key or USER})%")]
+    return {"match": {"prefix": f"/{model}/"}, **noted, "route": {**action, "weighted_clusters": split}}
+
+
+def _turned(shares: Mapping[Slot, int], turn: int) -> list[tuple[Slot, int]]:
+    """The shares as arcs of a circle of 100 that is turned, so that other users than last time meet a canary first.
+
+    A slot whose share rises keeps the arc that it has, whatever the turn.
+    """
+    if len(shares) == 1:
+        return list(shares.items())
+    (one, share), (other, rest) = shares.items()
+    over = max(0, turn + share - 100)
+    arcs = [(one, over), (other, turn if not over else rest), (one, share - over), (other, 100 - turn - share)]
+    return [(slot, weight) for slot, weight in arcs if weight > 0]
+
+
+def _access_log(folder: Path) -> dict[str, Any]:
+    """One JSON line for each request that was divided between two versions, written when it is answered."""
+    fields = {
+        "rollout": f"%REQ({ROLLOUT})%",
+        "slot": f"%REQ({ARM})%",
+        "user": f"%REQ({USER})%",
+        "chain": "%REQ(x-request-id)%",
+        "status": "%RESPONSE_CODE%",
+        "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+        "flags": "%RESPONSE_FLAGS%",
+        "microseconds": "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%",
+    }
+    return {
+        "name": "requests",
+        "filter": {"header_filter": {"header": {"name": ROLLOUT, "present_match": True}}},
+        "typed_config": {
+            "@type": f"{TYPE}.extensions.access_loggers.file.v3.FileAccessLog",
+            "path": str(requests_file(folder)),
+            "log_format": {"json_format": fields},
+        },
+    }
+
+
+def _header(name: str, text: str) -> dict[str, Any]:
+    return {"header": {"key": name, "value": text}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
 
 
 def _cluster(name: str, port: int) -> dict[str, Any]:

@@ -46,11 +46,16 @@ class Occupied(Assignment):
 
 
 class ModelPlaces(BaseModel):
-    """The slots of one model, the percent of traffic that each gets, and which of them last had all of it."""
+    """The slots of one model, the percent of traffic that each gets, and which of them last had all of it.
+
+    `rollout` numbers the deployments into its slots, and `user_key` is the request header that names a user, if any.
+    """
 
     slots: dict[Slot, Occupied] = {}
     weights: dict[Slot, int] = {}
     trusted: Slot | None = None
+    rollout: int = 0
+    user_key: str = ""
 
 
 class Placements(BaseModel):

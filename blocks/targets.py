@@ -11,17 +11,18 @@ from pathlib import Path
 from prefect.blocks.core import Block
 from pydantic import Field
 
-from prefect_mlops.blocks import envoy
+from prefect_mlops.blocks import envoy, requestlog
 from prefect_mlops.blocks.about import DOCUMENTATION, LOGO
 from prefect_mlops.blocks.bentos import BentoStore
 from prefect_mlops.blocks.envoy import Counters
 from prefect_mlops.blocks.placements import Assignment, Occupied, Placements, changing, read_placements
+from prefect_mlops.blocks.requestlog import RequestsSeen
 from prefect_mlops.blocks.serving import BentoProcess, ServingProcess, free_port, quiet_environment
 from prefect_mlops.blocks.settings import place
 from prefect_mlops.core.errors import MlopsError, NotFound, PortInUse, ServingError
 from prefect_mlops.core.names import Slot
 
-__all__ = ["Counters", "LocalTarget", "Occupied"]
+__all__ = ["Counters", "LocalTarget", "Occupied", "RequestsSeen"]
 
 
 class LocalTarget(Block):
@@ -82,6 +83,7 @@ class LocalTarget(Block):
             places.weights.pop(slot, None)
             self._vacate(placements, model, slot)
             self._launch(placements, model, slot, wanted)
+            places.rollout = placements.generation + 1  # of its own: to be ready raises it
         return self._finish(model, slot)
 
     def ensure(self, model: str | None = None) -> tuple[str, ...]:
@@ -131,12 +133,14 @@ class LocalTarget(Block):
         """The slot that last had all of a model's traffic: the champion's, also in the middle of a rollout."""
         return read_placements(self._folder()).of(model).trusted
 
-    def set_weights(self, model: str, weights: Mapping[Slot, int]) -> None:
+    def set_weights(self, model: str, weights: Mapping[Slot, int], user_key: str = "") -> None:
         """Divide a model's traffic among its slots; it is live when this returns.
 
         Args:
             model: The model's name.
             weights: Percent by slot; they add up to 100.
+            user_key: The request header that names a user. Whoever is on a slot stays on it while its weight rises;
+                requests without the header, and all where it is empty, are divided by chance.
 
         Raises:
             NotFound: A slot with a weight has no running version.
@@ -154,7 +158,27 @@ class LocalTarget(Block):
                     raise NotFound("running version in slot", f"{model}-{slot}", "Deploy one before it gets traffic")
             places.weights = {slot: weight for slot, weight in weights.items() if slot in places.slots}
             places.trusted = next((slot for slot, weight in weights.items() if weight == 100), places.trusted)
+            places.user_key = user_key
             self._tell(placements)
+            divided = (sum(weight > 0 for weight in known.weights.values()) for known in placements.models.values())
+            if max(divided) < 2:
+                requestlog.reopen(self._folder(), self._ensure_gateway(placements).url)
+
+    def requests(self, model: str, canary: Slot, position: int = 0) -> RequestsSeen:
+        """The requests divided between two slots since a version was deployed, in the order of their ends.
+
+        They are kept while any rollout of this target goes on, also over a crash of whoever drives it. A gateway that
+        died is started again.
+
+        Args:
+            model: The model's name.
+            canary: The slot of the version that is tried.
+            position: Where an earlier reading ended.
+        """
+        with self._changing() as placements:
+            self._ensure_gateway(placements)
+            rollout = placements.of(model).rollout
+        return requestlog.read_requests(self._folder(), model, rollout, canary, position)
 
     def counters(self, model: str, slot: Slot) -> Counters:
         """What the gateway has counted for a slot since it started; it is started again if it died.
@@ -238,6 +262,7 @@ class LocalTarget(Block):
         admin_port = free_port()
         bootstrap = envoy.write_bootstrap(folder, self.port, admin_port)
         command = [envoy.envoy_binary(), "-c", str(bootstrap), "--use-dynamic-base-id", "--concurrency", "2"]
+        command += ["--file-flush-interval-msec", str(envoy.FLUSH_MS)]
         log = folder / "logs" / "envoy.log"
         gateway = ServingProcess.spawn([*command, "--log-level", "warning"], quiet_environment(), admin_port, log)
         gateway.wait_ready("/ready", "The gateway")
@@ -271,6 +296,8 @@ class LocalTarget(Block):
             model: envoy.Served(
                 {slot: occupied.process.port for slot, occupied in places.slots.items() if occupied.ready},
                 places.weights,
+                places.rollout,
+                places.user_key,
             )
             for model, places in placements.models.items()
         }

@@ -3,8 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from prefect_mlops.core.decisions.history import decision_in, evidence_in
+from prefect_mlops.core.decisions.sections import asked, champions_worth, rates
+from prefect_mlops.core.documents.markdown import paragraphs, plain, table
+from prefect_mlops.core.errors import PartError
 from prefect_mlops.core.ledger import Record
-from prefect_mlops.core.reports import table
 from prefect_mlops.core.spec import ModelSpec
 
 __all__ = ["render_card"]
@@ -30,6 +33,7 @@ def render_card(records: Sequence[Record], spec: ModelSpec) -> str:
         _purpose(spec),
         _champion(records, changes[-1] if changes else None),
         _last_judgement(records),
+        _gates(spec),
         _history(changes),
         _data(records),
         _log(records),
@@ -60,12 +64,36 @@ def _champion(records: Sequence[Record], champion: Record | None) -> str:
         return f"{head}\n\n{since} Its training is not on record."
     body = trained[-1].body
     lineage, evidence = _part(body, "lineage"), _part(body, "evidence")
+    reported = _reported(records, champion)
     made = _origin(body, lineage) if trained[-1].stage == ADOPTED else _lineage(lineage)
     parts = [f"{head}\n\n{since} {_said(body)}", made]
     if evidence:
         how = "Measured" if trained[-1].stage == ADOPTED else "Judged"
         parts.append(f"### {how} on {evidence.get('judged_on', 'rows not on record')}\n\n{_measured(evidence)}")
+    if (decision := decision_in(trained[-1])) is not None and (slices := paragraphs(asked(decision))):
+        parts.append(f"### Slices and the like, the most evidence of a loss first\n\n{slices}")
+    if reported:
+        parts.append(f"### On rows that did not choose it\n\n{reported}")
     return "\n\n".join(parts)
+
+
+def _reported(records: Sequence[Record], champion: Record) -> str:
+    """What the newest look at the champion found on rows that had no part in choosing it."""
+    since = [record for record in records if record.sequence > champion.sequence]
+    for record in reversed(since):
+        evidence = evidence_in(record) if record.stage.startswith("candidate.") else None
+        if evidence is not None and str(evidence.champion_version) == champion.subject and evidence.champion_reported:
+            looked = f"As of {_day(record.as_of)}, among {evidence.judged_on or 'the judging rows'}."
+            return f"{plain(looked)}\n\n{paragraphs(champions_worth(evidence))}"
+    return ""
+
+
+def _gates(spec: ModelSpec) -> str:
+    """What a candidate must pass now, and how often each gate is wrong."""
+    try:
+        return f"## Gates of the spec as it is now\n\n{paragraphs(rates(spec))}"
+    except PartError as error:
+        return f"## Gates of the spec as it is now\n\n{plain(str(error))}"
 
 
 def _last_judgement(records: Sequence[Record]) -> str:
@@ -120,8 +148,8 @@ def _said(body: Mapping[str, Any]) -> str:
     """The decision's sentence and each gate's."""
     decision = _part(body, "decision")
     verdicts = decision.get("verdicts", ())
-    reasons = "\n".join(f"- **{v['gate']}** ({v['outcome']}): {v['reason']}" for v in verdicts)
-    return f"{decision.get('summary', 'Its decision is not on record.')}" + (f"\n\n{reasons}" if reasons else "")
+    reasons = "\n".join(f"- **{plain(v['gate'])}** ({v['outcome']}): {plain(v['reason'])}" for v in verdicts)
+    return plain(decision.get("summary", "Its decision is not on record.")) + (f"\n\n{reasons}" if reasons else "")
 
 
 def _history(changes: Sequence[Record]) -> str:

@@ -1,35 +1,18 @@
-"""Markdown that people read in the Prefect UI: validation, decision, health and rollout."""
+"""Markdown that people read in the Prefect UI: validation, health and rollout."""
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from prefect_mlops.core.evidence import Decision, Evidence, Subject, Verdict
+from prefect_mlops.core.documents.markdown import table
 from prefect_mlops.core.intake import Intake, end_of
 from prefect_mlops.core.monitors import Finding, Seen
 from prefect_mlops.core.spec import ModelSpec
 
-__all__ = ["decision_report", "drift_report", "intake_report", "rollout_report", "table"]
+__all__ = ["drift_report", "intake_report", "rollout_report"]
 
-SUBJECTS: tuple[Subject, ...] = ("candidate", "champion", "baseline")
-MARKS = {"pass": "✅", "fail": "❌", "undecided": "❔", "not applicable": "⬜"}
 OUTCOMES = {"accepted": "✅", "known": "✅", "rejected": "❌"}
 DETAILED = 10
 """Batches whose every expectation is shown; a page of hundreds is read by nobody."""
 STATES = {"healthy": "✅", "drifted": "🌊", "degraded": "❌", "unknown": "❔"}
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    r"""A Markdown table; bars and line breaks in cells are made harmless.
-
-    Examples:
-        >>> print(table(["a", "b"], [[1, "x|y"]]))
-        | a | b |
-        |---|---|
-        | 1 | x\|y |
-    """
-    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
-    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
-    return "\n".join(lines)
 
 
 def intake_report(spec: ModelSpec, taken: Sequence[Intake]) -> str:
@@ -74,35 +57,6 @@ def _validation_report(intake: Intake) -> str:
     return f"## {intake.batch}\n\n{report.summary}\n\n{table(head, rows)}\n"
 
 
-def decision_report(spec: ModelSpec, evidence: Evidence, decision: Decision, links: dict[str, str]) -> str:
-    """The decision with its reasons, the verdict of every gate, and every metric of every model."""
-    gates = table(
-        ["", "gate", "metric", "value", "bound", "low", "high", "rows", "shows from"],
-        [_verdict_row(verdict) for verdict in decision.verdicts],
-    )
-    reasons = "\n".join(f"- **{verdict.gate}** ({verdict.outcome}): {verdict.reason}" for verdict in decision.verdicts)
-    metrics = dict.fromkeys(measurement.metric for measurement in evidence.measurements)
-    found = {(m.metric, m.subject): m for m in evidence.measurements}
-    advantages = {(c.metric, c.against): c for c in evidence.comparisons}
-    rows = []
-    for metric in metrics:
-        cells = [metric]
-        for subject in SUBJECTS:
-            value = found.get((metric, subject))
-            cells.append(_with_error(value.value, value.standard_error) if value else "")
-        gain = advantages.get((metric, "champion"))
-        cells.append(_with_error(gain.advantage, gain.standard_error, "+") if gain else "")
-        rows.append(cells)
-    measured = table(["metric", "candidate", "champion", "baseline", "advantage over champion"], rows)
-    against = f"champion version {evidence.champion_version}" if evidence.champion_version else "no champion"
-    return (
-        f"# {spec.name}: {decision.outcome}\n\n{decision.summary}\n\n"
-        f"Judged on {evidence.judged_on}, against {against}. {_links(links)}\n\n"
-        f"## Gates\n\n{gates}\n\n{reasons}\n\n## Metrics (± one standard error)\n\n{measured}\n\n"
-        f"The decision serves: {spec.purpose.decision}\n"
-    )
-
-
 def drift_report(spec: ModelSpec, seen: Seen, findings: tuple[Finding, ...]) -> str:
     """What the monitors say, and how far each column has moved."""
     said = table(["", "monitor", "state", "why"], [(STATES[f.state], f.monitor, f.state, f.reason) for f in findings])
@@ -127,23 +81,7 @@ def rollout_report(spec: ModelSpec, version: int, steps: tuple[str, ...], links:
     return f"# {spec.name}: rollout of version {version}\n\n{_links(links)}\n\n{lines}\n"
 
 
-def _verdict_row(verdict: Verdict) -> tuple[object, ...]:
-    numbers = (verdict.value, verdict.bound, verdict.low, verdict.high)
-    shown = ["" if number is None else f"{number:.4g}" for number in numbers]
-    detectable = "" if verdict.minimum_detectable is None else f"{verdict.minimum_detectable:.3g}"
-    mark = MARKS[verdict.outcome]
-    return (mark, verdict.gate, verdict.metric, *shown, f"{verdict.rows:,}", detectable)
-
-
-def _with_error(value: float, standard_error: float, sign: str = "") -> str:
-    return f"{value:{sign}.4f} ± {standard_error:.4f}" if math.isfinite(value) else "not applicable"
-
-
 def _links(links: dict[str, str]) -> str:
     return " · ".join(
         f"[{name}]({url})" if url.startswith("http") else f"{name}: `{url}`" for name, url in links.items()
     )
-
-
-def _cell(value: object) -> str:
-    return str(value).replace("|", "\\|").replace("\n", " ")

@@ -15,8 +15,15 @@ from prefect_mlops.core.gates import (
     AtMost,
     BetterThanBaseline,
     BetterThanChampion,
+    Calibrated,
+    FairAcross,
+    FastEnough,
     Gate,
+    HoldsOnSlices,
+    NoLeakage,
     NotWorseThanChampion,
+    Robust,
+    SmallEnough,
 )
 from prefect_mlops.core.monitors import DriftMonitor, Monitor, PerformanceMonitor
 from prefect_mlops.core.names import ModelName
@@ -43,6 +50,13 @@ GatePart = Annotated[
     | Annotated[BetterThanChampion, Tag("better-than-champion")]
     | Annotated[NotWorseThanChampion, Tag("not-worse-than-champion")]
     | Annotated[BetterThanBaseline, Tag("better-than-baseline")]
+    | Annotated[HoldsOnSlices, Tag("holds-on-slices")]
+    | Annotated[FairAcross, Tag("fair-across")]
+    | Annotated[Calibrated, Tag("calibrated")]
+    | Annotated[Robust, Tag("robust")]
+    | Annotated[NoLeakage, Tag("no-leakage")]
+    | Annotated[FastEnough, Tag("fast-enough")]
+    | Annotated[SmallEnough, Tag("small-enough")]
     | Custom,
     by_kind,
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,9 @@ from prefect_mlops.core.suites.proposed import flow_lines, write_suite
 if TYPE_CHECKING:
     from prefect_mlops.core.spec import ModelSpec
 
-__all__ = ["write_spec"]
+__all__ = ["write_gates", "write_spec"]
+
+WIDTH = 118
 
 
 def write_spec(
@@ -21,6 +24,7 @@ def write_spec(
     head: Sequence[str] = (),
     comments: Mapping[str, Sequence[str]] | None = None,
     reasons: Sequence[str] = (),
+    gate_reasons: Sequence[str] = (),
 ) -> str:
     """A spec as YAML that `parse_spec` reads back as it was.
 
@@ -29,6 +33,7 @@ def write_spec(
         head: Lines of comment for the beginning.
         comments: Lines of comment above a section, by its name.
         reasons: A comment for each expectation of the suite.
+        gate_reasons: A comment for each gate.
     """
     lines = [_comment(line) for line in head]
     plain = _plain(spec)
@@ -38,12 +43,43 @@ def write_spec(
         lines += [_comment(line) for line in (comments or {}).get(name, ())]
         if name == "suite":
             lines += ["suite:", *(f"  {line}".rstrip() for line in write_suite(spec.suite, reasons).split("\n"))]
+        elif name == "gates":
+            lines += _gates(value, gate_reasons)
         else:
             lines += _section(name, value)
     text = "\n".join(lines) + "\n"
     if parse_spec(text, spec.name) != spec:
         raise AssertionError(f"the spec of {spec.name} does not come back from its own text")
     return text
+
+
+def write_gates(gates: Sequence[BaseModel], reasons: Sequence[str] = (), head: Sequence[str] = ()) -> str:
+    """The section `gates` of a spec alone, with what each rests on above it.
+
+    Args:
+        gates: Parts of a spec.
+        reasons: A comment a gate, in order; fewer leave the last ones bare.
+        head: Lines of comment for the beginning.
+
+    Examples:
+        >>> from prefect_mlops.core.gates import AtLeast
+        >>> print(write_gates([AtLeast(metric="roc_auc", bound=0.7)], ["Measured 0.74."]), end="")
+        gates:
+          # Measured 0.74.
+          - {kind: at-least, metric: roc_auc, bound: 0.7}
+    """
+    lines = [_comment(line) for line in head] + _gates([_plain(gate) for gate in gates], reasons)
+    return "\n".join(lines) + "\n"
+
+
+def _gates(gates: Sequence[Any], reasons: Sequence[str]) -> list[str]:
+    lines = ["gates:"]
+    for place, gate in enumerate(gates):
+        if place < len(reasons):
+            lines += textwrap.wrap(" ".join(reasons[place].split()), WIDTH, initial_indent="  # ",
+                                   subsequent_indent="  # ")  # fmt: skip
+        lines += flow_lines("  - ", gate)
+    return lines
 
 
 def _section(name: str, value: Any) -> list[str]:

@@ -7,14 +7,14 @@ from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.core.specfile import load_spec
 from prefect_mlops.deployments.sync import is_stale
 
-__all__ = ["problems_of"]
+__all__ = ["notes_of", "problems_of"]
 
 
 def problems_of(project: Path) -> list[str]:
     """Everything that is wrong in a project, a line each; none when it can be deployed.
 
     Every spec must be valid, its file named after its model, its classes importable, its metrics known for its
-    problem, and `prefect.yaml` must be what `prefect-mlops sync` would write.
+    problem, its gates able to pass and to look, and `prefect.yaml` must be what `prefect-mlops sync` would write.
     """
     files = sorted((project / "specs").glob("*.yaml"))
     if not files:
@@ -34,21 +34,36 @@ def problems_of(project: Path) -> list[str]:
     return problems + (_stale(project) if valid == len(files) else [])
 
 
+def notes_of(project: Path) -> list[str]:
+    """What is allowed in a project's valid specs, and seldom meant; a line each."""
+    from prefect_mlops.core.gates.reviewing import gate_notes
+
+    notes = []
+    for path in sorted((project / "specs").glob("*.yaml")):
+        try:
+            notes += [f"{path}: {note}" for note in gate_notes(load_spec(path))]
+        except MlopsError:
+            continue
+    return notes
+
+
 def _parts(spec: ModelSpec) -> list[str]:
-    """Classes that cannot be used, metrics that the problem does not have, and searches for unknown parameters."""
+    """Gates and classes that cannot be used, unknown metrics, and searches for unknown parameters."""
     from prefect_mlops.core.evaluation import metrics_of
+    from prefect_mlops.core.gates.reviewing import gate_problems
     from prefect_mlops.core.search.parameters import refuse_unknown
     from prefect_mlops.core.suites.written import suite_from
 
-    found = []
-    parts = (spec.resolved_trainer, spec.resolved_gates, spec.resolved_monitors)
+    found = list(gate_problems(spec))
+    parts = (spec.resolved_trainer, spec.resolved_monitors)
     in_python = spec.suite.stored if ":" in (spec.suite.stored or "") else spec.suite  # the rest lies on the server
     for resolve in (*parts, lambda: suite_from(in_python), lambda: metrics_of(spec), lambda: refuse_unknown(spec)):
         try:
             resolve()
         except MlopsError as error:
             found.append(str(error))
-    return list(dict.fromkeys(found))
+    # What a gate was told for already is not told again.
+    return [one for place, one in enumerate(found) if not any(one in before for before in found[:place])]
 
 
 def _stale(project: Path) -> list[str]:

@@ -17,6 +17,8 @@ __all__ = ["app"]
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The life of models on Prefect, from specs in git.")
 suite = typer.Typer(no_args_is_help=True, help="Suites: proposed from clean rows, and compared.")
 app.add_typer(suite, name="suite")
+gates = typer.Typer(no_args_is_help=True, help="Gates: suggested from a first evaluation.")
+app.add_typer(gates, name="gates")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 Project = Annotated[Path, typer.Option(help="Folder that holds specs/ and prefect.yaml.")]
@@ -126,9 +128,11 @@ def sync(
 @told_plainly
 def check(project: Project = Path()) -> None:
     """Hold specs and prefect.yaml against each other: exit code 0 when they agree, 1 when not."""
-    from prefect_mlops.deployments.check import problems_of
+    from prefect_mlops.deployments.check import notes_of, problems_of
 
     problems = problems_of(project)
+    for note in notes_of(project):
+        typer.echo(f"note: {note}")
     for problem in problems:
         typer.echo(problem, err=True)
     if problems:
@@ -235,6 +239,22 @@ def diff(old: str, new: str) -> None:
     typer.echo(found.summary)
     for change in found.changes:
         typer.echo(f"- {change}")
+
+
+@gates.command()
+@told_plainly
+def suggest(
+    name: str,
+    output: Annotated[Path | None, typer.Option(help="The file to write, as YAML; printed when absent.")] = None,
+    evidence: Annotated[Path | None, typer.Option(help="An evidence.json of a run, instead of the newest.")] = None,
+    project: Project = Path(),
+    environment: Environment = "default",
+) -> None:
+    """Propose a model's gates from its newest evaluation, to be reviewed: from `.try`, else from the ledger."""
+    from prefect_mlops.deployments.gates import suggest_from_newest
+
+    found = suggest_from_newest(name, project, output, evidence, environment)
+    typer.echo(f"wrote {found.gates} gates to {output}" if output else found.yaml, nl=bool(output))
 
 
 @app.command()

@@ -80,6 +80,7 @@ def draft_from_data(
     from prefect_mlops.core.specwriting import write_spec
     from prefect_mlops.core.survey.choosing import choose_trainer, trainers_for
     from prefect_mlops.core.survey.drafting import draft_spec, named_rows
+    from prefect_mlops.core.survey.gating import choose_gates
     from prefect_mlops.core.survey.surveying import survey_rows
 
     path, kept = _spec_path(name, project), data_of(name, project)
@@ -97,15 +98,19 @@ def draft_from_data(
     choice = choose_trainer(first, rows)
     suite, reasons = _suite(first, rows)
     spec = first.model_copy(update={"trainer": choice.trainer, "suite": suite})
+    gates, aside = choose_gates(spec, rows)
+    if gates:
+        spec = spec.model_copy(update={"gates": tuple(one.gate for one in gates)})
     require_room(project, spec)
-    text = write_spec(spec, _head(spec, survey, data), _comments(survey, choice), reasons)
+    why = [one.reason for one in gates]
+    text = write_spec(spec, _head(spec, survey, data), _comments(survey, choice, aside), reasons, why)
 
     stored = io.BytesIO()
     rows.to_parquet(stored, index=False)
     _write_whole(kept, stored.getvalue())
     _write_whole(path, text.encode())
     made = write_project(project)
-    return (*_told(survey, choice), *(f"wrote {written}" for written in (path, kept, made)))
+    return (*_told(survey, choice), *aside, *(f"wrote {written}" for written in (path, kept, made)))
 
 
 def data_of(name: str, project: Path) -> Path:
@@ -158,7 +163,7 @@ def _head(spec: "ModelSpec", survey: "Survey", data: Path) -> list[str]:
     ]
 
 
-def _comments(survey: "Survey", choice: "Choice") -> dict[str, list[str]]:
+def _comments(survey: "Survey", choice: "Choice", gates: Sequence[str]) -> dict[str, list[str]]:
     aside = [
         f"{column.name}: {column.role}, {column.reason}."
         for column in survey.columns
@@ -174,7 +179,11 @@ def _comments(survey: "Survey", choice: "Choice") -> dict[str, list[str]]:
         "split": ["", "Which rows judge; nobody learns from them."],
         "suite": ["", "What rows must look like; a failure blocks the batch unless its action says otherwise."],
         "trainer": ["", f"The best of these by {choice.metric}, out of fold: {scores}."],
-        "gates": ["", "All must pass; too few rows to tell is `undecided`, never a pass."],
+        "gates": [
+            "",
+            "Proofs must all pass, too few rows to tell is `undecided`; alarms and limits must not fail.",
+            *gates,
+        ],
         "monitors": ["", "What is looked at every day once it serves."],
     }
     return {name: _folded(lines) for name, lines in found.items()}

@@ -14,7 +14,7 @@ from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.core.specfile import load_spec
 from prefect_mlops.deployments.new import data_of
 
-__all__ = ["try_model"]
+__all__ = ["home_of", "try_model"]
 
 FOLDER = ".try"
 
@@ -47,7 +47,7 @@ def try_model(name: str, project: Path, data: Path | None = None) -> Iterator[st
     spec, file = load_spec(path), data or data_of(name, project)
     if not file.is_file():
         raise NotFound("file", str(file), "Name the rows with --data FILE")
-    home = project / FOLDER / name
+    home = home_of(name, project)
     home.mkdir(parents=True, exist_ok=True)
     for part in ("landing", "tables"):
         shutil.rmtree(home / part, ignore_errors=True)
@@ -81,6 +81,7 @@ def try_model(name: str, project: Path, data: Path | None = None) -> Iterator[st
     yield f"gate: {decision.outcome}. {decision.summary}"
     profile = tasks.profile_candidate.fn(spec, learned.model, sets.reference)
     lineage = tasks.trace_lineage.fn(spec, sets, moment, versions, suite, learned.spec.trainer)
+    report = tasks.report_experiment.fn(learned, sets, evidence, decision)
     logged = tasks.log_candidate.fn(
         places.tracking,
         spec,
@@ -92,8 +93,9 @@ def try_model(name: str, project: Path, data: Path | None = None) -> Iterator[st
         sets.reference,
         places.tables,
         judging=sets.judging,
-        report=tasks.report_experiment.fn(learned, sets, evidence, decision),
+        report=report,
         search=learned.search,
+        pictures=tasks.draw_decision.fn(spec, evidence, decision, report, places.ledger),
     )
     yield f"record: MLflow run {logged.run} in {places.tracking.resolved_uri()}"
     if logged.version:
@@ -101,6 +103,11 @@ def try_model(name: str, project: Path, data: Path | None = None) -> Iterator[st
         bento = tasks.build_bento.fn(spec, package, places.bentos)
         yield f"package: {bento.tag} in {home / 'bentos'}"
     yield from _deploying(spec, file, bool(logged.version))
+
+
+def home_of(name: str, project: Path) -> Path:
+    """The folder in which all tries of a model lie."""
+    return project / FOLDER / name
 
 
 def _measured(evidence: Evidence) -> Iterator[str]:

@@ -14,6 +14,7 @@ from prefect_mlops.tasks import (
     deploy_bento,
     fetch_package,
     finish_rollout,
+    foresee_rollout,
     is_in_service,
     load_places,
     one_writer,
@@ -64,7 +65,7 @@ def release(spec: SpecParameter, version: int, environment: str = "default", as_
             return Completed(name="Rejected", message=staged.reason)
 
         placed = deploy_bento(spec, bento, places.bentos, places.target, places.predictions)
-        steps: tuple[str, ...] = (staged.reason, placed.reason)
+        steps: tuple[str, ...] = (staged.reason, placed.reason, foresee_rollout(spec))
         for share in spec.rollout.steps if champion else ():
             step = run_canary(spec, places.target, placed, share)
             steps = (*steps, f"{share}%: {step.reason}")

@@ -10,6 +10,7 @@ from prefect_mlops.core.events import Event
 from prefect_mlops.core.specparameter import SpecParameter
 from prefect_mlops.tasks import (
     announce,
+    draw_decision,
     evaluate_candidate,
     judge_candidate,
     learn_candidate,
@@ -91,6 +92,7 @@ def train(
         suite = load_suite(places.suites, spec)
         lineage = trace_lineage(spec, sets, moment, versions, suite, learned.spec.trainer)
         report = report_experiment(learned, sets, evidence, decision, trusted)
+        pictures = draw_decision(spec, evidence, decision, report, places.ledger)
         logged = log_candidate(
             places.tracking,
             spec,
@@ -104,12 +106,13 @@ def train(
             judging=sets.judging,
             report=report,
             search=learned.search,
+            pictures=pictures,
         )
 
     subject = str(logged.version or logged.run)
     made = {"evidence": evidence, "decision": decision, "lineage": lineage, "labels_version": versions.labels_version}
     record_stage(places.ledger, spec, f"candidate.{decision.outcome}", subject, moment, made)
-    publish_decision(spec, evidence, decision, {"MLflow": logged.link})
+    publish_decision(spec, evidence, decision, {"MLflow": logged.link}, pictures)
     publish_experiment(spec, report, {"MLflow": logged.link})
     publish_card(spec, render_model_card(places.ledger, spec))
     announce(

@@ -22,6 +22,7 @@ from .packaging import build_bento, stage_bento
 from .publishing import (
     announce,
     announce_intake,
+    draw_decision,
     log_validation,
     publish_card,
     publish_decision,
@@ -32,7 +33,15 @@ from .publishing import (
 from .quarantine import load_quarantined, quarantine_rows, release_quarantined
 from .registry import fetch_package, log_candidate
 from .reigns import read_reign
-from .rollout import choose_rollback, deploy_bento, finish_rollout, is_in_service, run_canary, undo_rollout
+from .rollout import (
+    choose_rollback,
+    deploy_bento,
+    finish_rollout,
+    foresee_rollout,
+    is_in_service,
+    run_canary,
+    undo_rollout,
+)
 from .runs import load_places, load_source, one_writer, run_key, run_logger, run_name, time_of_run
 from .searching import search_candidate
 from .suites import read_history
@@ -52,11 +61,13 @@ __all__ = [
     "compare_runs",
     "deploy_bento",
     "describe_recent",
+    "draw_decision",
     "evaluate_candidate",
     "fetch_package",
     "fetch_source",
     "find_waiting",
     "finish_rollout",
+    "foresee_rollout",
     "is_in_service",
     "judge_candidate",
     "judge_health",

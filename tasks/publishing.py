@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,20 +16,29 @@ from prefect_mlops.core.events import Event, event_payload, model_resource
 from prefect_mlops.core.intake import end_of
 from prefect_mlops.core.lineage import DataVersion
 from prefect_mlops.core.names import artifact_key, holds_labels
-from prefect_mlops.core.reports import decision_report, drift_report, intake_report, rollout_report
+from prefect_mlops.core.reports import drift_report, intake_report, rollout_report
 from prefect_mlops.tasks.runs import run_logger, run_name
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from prefect_mlops.blocks import MlflowTracking
+    from prefect_mlops.blocks import Ledger, MlflowTracking
     from prefect_mlops.core.evidence import Decision, Evidence
+    from prefect_mlops.core.experiments.records import Report
     from prefect_mlops.core.intake import Intake
     from prefect_mlops.core.monitors import Finding, Seen
     from prefect_mlops.core.spec import ModelSpec
     from prefect_mlops.tasks.data import Versions
 
-__all__ = ["announce", "publish_card", "publish_decision", "publish_health", "publish_intake", "publish_rollout"]
+__all__ = [
+    "announce",
+    "draw_decision",
+    "publish_card",
+    "publish_decision",
+    "publish_health",
+    "publish_intake",
+    "publish_rollout",
+]
 
 
 @task
@@ -153,10 +162,59 @@ def log_validation(tracking: MlflowTracking, spec: ModelSpec, taken: Sequence[In
 
 
 @task
-def publish_decision(spec: ModelSpec, evidence: Evidence, decision: Decision, links: dict[str, str]) -> None:
-    """Show the decision with its reasons, and the metrics table, in the Prefect UI."""
+def draw_decision(
+    spec: ModelSpec,
+    evidence: Evidence,
+    decision: Decision,
+    report: Report | None = None,
+    ledger: Ledger | None = None,
+) -> dict[str, bytes]:
+    """Draw the pictures that the artifact and the page of a decision share.
+
+    Args:
+        spec: The model's spec; one that says `report: false` has no pictures.
+        evidence: What was measured.
+        decision: What the gates said.
+        report: The training's, whose calibration curve or residuals are shown too.
+        ledger: Knows what was bet against this champion before.
+
+    Returns:
+        PNG bytes by name.
+    """
+    if not spec.report:
+        return {}
+    from prefect_mlops.core.decisions.history import wagers_of
+    from prefect_mlops.core.decisions.pictures import decision_pictures
+
+    records = ledger.records(model=spec.name) if ledger is not None and evidence.wagers else []
+    drawn = decision_pictures(spec, evidence, decision, wagers_of(records, evidence.champion_version))
+    return drawn | (report.pictures if report is not None else {})
+
+
+@task
+def publish_decision(
+    spec: ModelSpec,
+    evidence: Evidence,
+    decision: Decision,
+    links: dict[str, str],
+    pictures: Mapping[str, bytes] | None = None,
+) -> None:
+    """Show the decision in the Prefect UI: verdicts, differences, slices, bets and worn rows.
+
+    Args:
+        spec: The model's spec.
+        evidence: What was measured.
+        decision: What the gates said.
+        links: Addresses by name.
+        pictures: From `draw_decision`.
+    """
+    from prefect_mlops.core.decisions.report import decision_report
+    from prefect_mlops.core.documents.markdown import plain
+
     key = artifact_key(spec.name, "decision")
-    _publish(decision_report(spec, evidence, decision, links), key=key, description=decision.summary)
+    report = decision_report(spec, evidence, decision, links, pictures)
+    # The UI reads descriptions as Markdown too.
+    _publish(report, key=key, description=plain(decision.summary))
 
 
 @task

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -70,12 +71,14 @@ def log_candidate(
     judging: pd.DataFrame | None = None,
     report: Report | None = None,
     search: SearchResult | None = None,
+    pictures: Mapping[str, bytes] | None = None,
 ) -> Logged:
     """Log one training as an MLflow run; register it as a version when it was accepted.
 
     The model is logged in skops format, with its signature and the requirements it needs. A run that cannot be
     finished is marked failed and registers nothing. With `tables` the run's input says where its table lies, with
-    `judging` the run keeps what `compare_runs` compares by, and `report` and `search` lie beside the model.
+    `judging` the run keeps what `compare_runs` compares by, and `report` and `search` lie beside the model, as does the
+    decision with its `pictures`, as a page. Tags say what each kind of gate said, on the version too.
 
     Returns:
         Where it is on record; the registry version has the alias `candidate`.
@@ -84,9 +87,11 @@ def log_candidate(
         TrackingUnavailable: MLflow does not answer.
         TrainingError: The model holds a type that cannot be stored safely.
     """
+    from prefect_mlops.core.decisions.report import decision_page
+    from prefect_mlops.core.decisions.tags import decision_tags
     from prefect_mlops.core.trainers.stored import stored
 
-    file = stored(candidate)
+    file, tags = stored(candidate), decision_tags(evidence, decision)
     client = tracking.client()
     tracking.activate()
     import mlflow
@@ -98,10 +103,12 @@ def log_candidate(
         mlflow.log_metrics({f"{m.subject}_{m.metric}": m.value for m in evidence.measurements} | spread)
         if report is not None and report.record.usage is not None:
             mlflow.log_metrics(report.record.usage.model_dump())
-        mlflow.set_tags({"mlops.decision": decision.outcome, "mlops.data": lineage.data.digest})
+        mlflow.set_tags({**tags, "mlops.data": lineage.data.digest})
         client.log_inputs(run.info.run_id, [_dataset(lineage.data, tables)])
         with tempfile.TemporaryDirectory() as folder:
             _write_records(Path(folder), spec, candidate, evidence, decision, lineage, profile, reference, file)
+            page = decision_page(spec, evidence, decision, {}, pictures)
+            Path(folder, "decision.html").write_text(page, encoding="utf-8")
             if judging is not None:
                 write_holdout(Path(folder), spec, candidate, judging)
             if report is not None:
@@ -113,7 +120,7 @@ def log_candidate(
     logged = Logged(run.info.run_id, 0, tracking.run_url(experiment, run.info.run_id))
     if not decision.accepted:
         return logged
-    version = mlflow.register_model(model_uri, spec.name, tags={"mlops.decision": decision.outcome})
+    version = mlflow.register_model(model_uri, spec.name, tags=tags)
     client.set_registered_model_alias(spec.name, "candidate", version.version)
     return logged._replace(version=int(version.version))
 

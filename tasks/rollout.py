@@ -9,15 +9,26 @@ from prefect import task
 
 from prefect_mlops.core.cards import TAKES_OVER
 from prefect_mlops.core.names import Slot, other_slot
-from prefect_mlops.core.rollout import Observed, Step, judge_step
+from prefect_mlops.core.rollout import requests_needed
+from prefect_mlops.core.rollout.machine import Position, Step, advance
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.tasks.runs import run_logger
 
 if TYPE_CHECKING:
     from prefect_mlops.blocks import BentoStore, Ledger, LocalTarget, MlflowTracking, PredictionLog
+    from prefect_mlops.core.rollout.requests import Request
     from prefect_mlops.tasks.packaging import Bento
 
-__all__ = ["Placed", "choose_rollback", "deploy_bento", "finish_rollout", "is_in_service", "run_canary", "undo_rollout"]
+__all__ = [
+    "Placed",
+    "choose_rollback",
+    "deploy_bento",
+    "finish_rollout",
+    "foresee_rollout",
+    "is_in_service",
+    "run_canary",
+    "undo_rollout",
+]
 
 
 class Placed(NamedTuple):
@@ -63,38 +74,56 @@ def deploy_bento(
 
 
 @task
+def foresee_rollout(spec: ModelSpec) -> str:
+    """Say how many requests each step will need at the least, before any is sent."""
+    plan = spec.rollout
+    steps = ", ".join(
+        f"{need.canary} to the canary at {need.share}%, of {need.requests:,}" for need in requests_needed(plan)
+    )
+    once = f"first of each `{plan.user_key}`" if plan.user_key else "first of each `x-request-id`"
+    return f"Requests needed where none fails or is slow: {steps}. Events count once, the {once}."
+
+
+@task
 def run_canary(spec: ModelSpec, target: LocalTarget, placed: Placed, share: int) -> Step:
-    """Give the canary a share of the traffic and watch it until the step's rule decides.
+    """Give the canary a share of the traffic and watch it until its tests decide.
+
+    All requests of the rollout count against it, also those of earlier steps and those that a run before this one
+    saw, if it crashed; a step that such a run had passed is not done again.
 
     Args:
-        spec: Its rollout plan holds the limits.
+        spec: Its rollout plan holds limits and alphas.
         target: Where it serves.
         placed: Its slot.
-        share: Percent of the traffic.
+        share: Percent of the traffic, one of the plan's steps.
 
     Returns:
-        `go on`, `roll back`, or `undecided` when too few requests came in the plan's time; `go on` at once where no
-        champion runs.
-    """
-    plan = spec.rollout
-    from prefect_mlops.blocks.targets import Counters
+        `go on`; `roll back`, or `undecided` when the plan's time is up, and then the champion has all traffic again;
+        `go on` at once where no champion runs.
 
-    champion = placed.champion_slot
+    Raises:
+        NotFound: The canary does not run any more; traffic is as it was.
+    """
+    from prefect_mlops.core.rollout.judging import Requests, judge_requests
+
+    plan, champion = spec.rollout, placed.champion_slot
     if champion is None:
         return Step(outcome="go on", reason="No champion runs beside it that could take the other requests.")
-    before = target.counters(spec.name, placed.slot)
+    if target.weights(spec.name).get(placed.slot, 0) > share:
+        return Step(outcome="go on", reason="A run before this one had passed this step.")
     begun = time.monotonic()
-    target.set_weights(spec.name, {placed.slot: share, champion: 100 - share})
+    target.set_weights(spec.name, {placed.slot: share, champion: 100 - share}, plan.user_key)
+    position, read = Position(step=plan.steps.index(share)), 0
+    seen: list[Request] = []
     while True:
-        now = target.counters(spec.name, placed.slot)
-        if now.requests < before.requests:  # the gateway was started again and counts from zero
-            before = Counters(0, 0)
-        requests = now.requests - before.requests
-        errors = min(now.errors - before.errors, requests)
-        observed = Observed(requests=requests, errors=errors, seconds=time.monotonic() - begun)
-        step = judge_step(plan, observed)
+        more, read = target.requests(spec.name, placed.slot, read)
+        seen += more
+        look = judge_requests(plan, Requests.of(seen), share, time.monotonic() - begun)
+        moved, step = advance(plan, position, look)
         run_logger().info("%s%% to slot %s: %s", share, placed.slot, step.reason)
-        if step.outcome != "hold":
+        if moved != position:
+            if moved.share(plan) == 0:  # before anything is recorded or told: each request counts
+                target.set_weights(spec.name, {champion: 100})
             return step
         time.sleep(plan.poll_seconds)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from prefect_mlops.core.documents.markdown import table
 from prefect_mlops.core.experiments.records import ExperimentReport, RunComparison
 from prefect_mlops.core.experiments.said import between, metric_rows, number, number_rows, usage_sentence
-from prefect_mlops.core.reports import table
 
 __all__ = ["comparison_report", "experiment_report"]
 

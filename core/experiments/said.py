@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
 
-from prefect_mlops.core.evidence import Comparison, Evidence, Measurement, Subject
+from prefect_mlops.core.evidence import Comparison, Evidence, Measurement, Other, Subject
 from prefect_mlops.core.experiments.records import ExperimentReport, Usage
 from prefect_mlops.core.search.results import Estimate
 
 __all__ = ["between", "metric_rows", "number", "number_rows", "usage_sentence"]
 
-SUBJECTS: tuple[Subject, ...] = ("candidate", "champion", "baseline", "linear")
-OTHERS: tuple[Literal["champion", "baseline", "linear"], ...] = ("champion", "baseline", "linear")
+SUBJECTS: tuple[Subject, ...] = ("candidate", "champion", "anchor", "baseline", "linear")
+OTHERS: tuple[Other, ...] = ("champion", "anchor", "baseline", "linear")
 
 
 def number(value: Estimate | None, sign: str = "") -> str:
@@ -60,7 +59,10 @@ def metric_rows(evidence: Evidence) -> tuple[list[str], list[tuple[str, ...]]]:
     compared = {(found.metric, found.against): gained(found) for found in evidence.comparisons}
     subjects = [one for one in SUBJECTS if any(subject == one for _, subject in measured)]
     others = [one for one in OTHERS if any(against == one for _, against in compared)]
-    names = {"champion": f"champion (version {evidence.champion_version})"}
+    names = {
+        "champion": f"champion (version {evidence.champion_version})",
+        "anchor": f"anchor (version {evidence.anchor_version})",
+    }
     head = ["metric", *(names.get(one, one) for one in subjects), *(f"better than {one} by" for one in others)]
     rows = [
         (

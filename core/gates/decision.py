@@ -94,7 +94,9 @@ def _corrected(verdicts: tuple[Verdict, ...], level: float) -> tuple[Verdict, ..
         outcome = "not applicable" if verdict.outcome == "not applicable" else "pass"
         if adjusted[index] <= level and verdict.outcome != "not applicable":
             outcome = "fail"
-        reason = f"{verdict.reason} Over {len(tested)} alarm gates: p = {adjusted[index]:.2g}."
+        reason = verdict.reason
+        if len(tested) > 1:
+            reason += f" Over {len(tested)} alarm gates p = {adjusted[index]:.2g}."
         found.append(verdict.model_copy(update={"outcome": outcome, "adjusted_p": adjusted[index], "reason": reason}))
     return tuple(found)
 

@@ -128,6 +128,19 @@ class Answered:
             weight = where if weight is None else weight * where
         return np.bincount(classes, weights=weight, minlength=self.classes).astype(np.float64)
 
+    def only(self, rows: np.ndarray) -> Answered:
+        """Some of the rows.
+
+        Args:
+            rows: Their places.
+        """
+        other = Answered.__new__(Answered)
+        other.y, other.labels, other.kept = self.y[rows], self.labels[rows], None
+        other.probabilities = None if self.probabilities is None else self.probabilities[rows]
+        other.weight = None if self.weight is None else self.weight[rows]
+        other.blocks = None if self.blocks is None else self.blocks[rows]
+        return other
+
     def at(self, threshold: float) -> Answered:
         """The same rows, positive where the score reaches a threshold."""
         other = self._copied("score", "ranking", "positive")

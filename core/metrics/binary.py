@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +10,7 @@ from prefect_mlops.core.metrics.answered import Answered
 from prefect_mlops.core.metrics.calibration import squared_error
 from prefect_mlops.core.metrics.forms import mean_of, ratio_of, share_of, undefined
 from prefect_mlops.core.metrics.metric import Metric, Sampled
-from prefect_mlops.core.metrics.ranking import Ranking, area_and_influence, precision_and_influence
+from prefect_mlops.core.metrics.ranking import area_and_influence, precision_and_influence
 
 if TYPE_CHECKING:
     from prefect_mlops.core.spec import Costs
@@ -36,14 +35,14 @@ def _hits(answered: Answered) -> np.ndarray:
     return np.asarray(answered.y * answered.labels)
 
 
-def _ordered(
-    measured: Callable[[np.ndarray, Ranking, np.ndarray | None], tuple[float, np.ndarray]],
-) -> Callable[[Answered], Sampled]:
-    def sample(answered: Answered) -> Sampled:
-        value, influence = measured(answered.positive, answered.ranking, answered.weight)
-        return Sampled(value, lambda: influence)
+def _area(answered: Answered) -> Sampled:
+    value, influence = area_and_influence(answered.positive, answered.ranking, answered.weight)
+    return Sampled(value, lambda: influence)
 
-    return sample
+
+def _precision(answered: Answered) -> Sampled:
+    value, influence, bias = precision_and_influence(answered.positive, answered.ranking, answered.weight)
+    return Sampled(value, lambda: influence, bias=bias)
 
 
 def at_threshold(metric: Metric, threshold: float, name: str) -> Metric:
@@ -103,7 +102,7 @@ BINARY = (
         name="roc_auc",
         problems=("binary",),
         higher_is_better=True,
-        sample=_ordered(area_and_influence),
+        sample=_area,
         rests=_rarest,
         scale="logit",
         leans=False,
@@ -112,7 +111,7 @@ BINARY = (
         name="average_precision",
         problems=("binary",),
         higher_is_better=True,
-        sample=_ordered(precision_and_influence),
+        sample=_precision,
         rests=_rarest,
         scale="logit",
         curved=True,

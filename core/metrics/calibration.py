@@ -14,7 +14,7 @@ __all__ = ["CalibrationBin", "CalibrationFound", "calibration_test", "squared_er
 BINS = 10
 LEAST_VARIANCE = 5.0
 """Bins are joined until their count of positives varies by so much, so that it is nearly normal."""
-DRAWS = 20_000
+DRAWS, FEWEST_DRAWN = 20_000, 20
 
 
 class CalibrationBin(NamedTuple):
@@ -202,25 +202,22 @@ def _p_value(gaps: np.ndarray, variance: np.ndarray, bins: np.ndarray, probabili
     basis = _slopes(probability)
     held = np.bincount(bins, weights=variance)
     crossed = np.stack([np.bincount(bins, weights=variance * row) for row in basis])
-    lines = np.linalg.pinv((basis * variance) @ basis.T, hermitian=True)
-    rank = int(np.linalg.matrix_rank((basis * variance) @ basis.T, hermitian=True))
+    whole = (basis * variance) @ basis.T
+    lines, rank = np.linalg.pinv(whole, hermitian=True), int(np.linalg.matrix_rank(whole, hermitian=True))
     seen, along = np.bincount(bins, weights=gaps), basis @ gaps
     least = min(stats.chi2.sf(np.sum(seen**2 / held), len(held)), stats.chi2.sf(along @ lines @ along, rank))
-    # Given the bins' gaps, the level and slope are normal around what the bins say of them.
-    rest = (basis * variance) @ basis.T - (crossed / held) @ crossed.T
-    chance = np.random.default_rng(seed)
-    normal = chance.standard_normal((DRAWS, len(held)))
-    values, vectors = np.linalg.eigh(rest)
-    spread = vectors * np.sqrt(np.clip(values, 0.0, None))
-    lined = normal @ (crossed / np.sqrt(held)).T + chance.standard_normal((DRAWS, 2)) @ spread.T
-    drawn = np.minimum(
-        stats.chi2.sf((normal**2).sum(axis=1), len(held)),
-        stats.chi2.sf(np.einsum("ij,jk,ik->i", lined, lines, lined), rank),
-    )
-    if least < 100.0 / DRAWS:
+    if least < FEWEST_DRAWN / DRAWS:
         # So far out draws are few; twice the smaller p-value is never too small.
         return float(min(1.0, 2.0 * least))
-    return float((1 + np.count_nonzero(drawn <= least)) / (1 + DRAWS))
+    # Given the bins' gaps, the level and slope are normal around what the bins say of them.
+    values, vectors = np.linalg.eigh(whole - (crossed / held) @ crossed.T)
+    chance = np.random.default_rng(seed)
+    normal = chance.standard_normal((DRAWS, len(held)))
+    lined = normal @ (crossed / np.sqrt(held)).T
+    lined += chance.standard_normal((DRAWS, 2)) @ (vectors * np.sqrt(np.clip(values, 0.0, None))).T
+    far = (normal**2).sum(axis=1) >= stats.chi2.isf(least, len(held))
+    far |= ((lined @ lines) * lined).sum(axis=1) >= stats.chi2.isf(least, rank)
+    return float((1 + np.count_nonzero(far)) / (1 + DRAWS))
 
 
 def _p_value_of_blocks(gaps: np.ndarray, bins: np.ndarray, probability: np.ndarray, blocks: np.ndarray) -> float:
@@ -230,7 +227,8 @@ def _p_value_of_blocks(gaps: np.ndarray, bins: np.ndarray, probability: np.ndarr
     bins = bins * few // (int(bins.max()) + 1)
     in_bins = np.stack([np.bincount(codes, weights=gaps * (bins == one), minlength=units) for one in range(few)])
     lined = np.stack([np.bincount(codes, weights=gaps * row, minlength=units) for row in _slopes(probability)])
-    return min(1.0, 2.0 * min(_hotelling(in_bins), _hotelling(lined)))
+    found = [p_value for p_value in (_hotelling(in_bins), _hotelling(lined)) if np.isfinite(p_value)]
+    return min(1.0, len(found) * min(found)) if found else float("nan")
 
 
 def _hotelling(sums: np.ndarray) -> float:

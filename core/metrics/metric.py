@@ -26,12 +26,14 @@ class Sampled(NamedTuple):
         value: The point value; NaN where it is not defined.
         influence: Gives shape `(rows,)`, summing to zero: the value's sampling error is, to first order, their mean.
         trials: Of a share: which rows it is a share of.
+        bias: By how much the value is too large on average, where more than its curvature makes it so.
         units: What varies as a whole where that is coarser than rows and blocks: a number a row.
     """
 
     value: float
     influence: Callable[[], np.ndarray]
     trials: np.ndarray | None = None
+    bias: float | None = None
     units: np.ndarray | None = None
 
 

@@ -103,12 +103,13 @@ def area_and_influence(
 
 def precision_and_influence(
     positive: np.ndarray, ranking: Ranking, weight: np.ndarray | None = None
-) -> tuple[float, np.ndarray]:
-    """Average precision, and what each row adds to its sampling error.
+) -> tuple[float, np.ndarray, float]:
+    """Average precision, what each row adds to its sampling error, and its bias.
 
     Average precision is the mean over positive rows of the precision among all rows that score at least as high.
     Its derivative in the direction of one row: the row's own precision where it is positive, and what the row does to
-    the precision of all positives that score no higher.
+    the precision of all positives that score no higher. As a positive row counts itself among the rows that score as
+    high, its precision is too large by what it lacks to 1, over their number.
 
     Args:
         positive: Whether each row is positive, shape `(rows,)`.
@@ -116,8 +117,8 @@ def precision_and_influence(
         weight: What each row counts; None where all count the same.
 
     Returns:
-        The value, between 0 and 1, and the influences, shape `(rows,)`, which sum to zero; NaN without positive rows
-        or with a score that is no number.
+        The value, between 0 and 1, the influences, shape `(rows,)`, which sum to zero, and the bias; NaN without
+        positive rows or with a score that is no number.
 
     Examples:
         The positives stand first and third: (1/1 + 2/3) / 2.
@@ -132,7 +133,7 @@ def precision_and_influence(
     counted = np.ones(rows) if weight is None else weight[order]
     hits, seen = np.cumsum(mine * counted), np.cumsum(counted)
     if not whole or hits[-1] == 0:
-        return float("nan"), np.full(rows, np.nan)
+        return float("nan"), np.full(rows, np.nan), float("nan")
     count = hits[-1]
     if ends is None:
         own = mine * counted
@@ -141,16 +142,19 @@ def precision_and_influence(
         hits, seen = hits[ends], seen[ends]
         own, shown = np.diff(hits, prepend=0.0), np.diff(seen, prepend=0.0)
         at_least, above = seen[-1] - seen + shown, count - hits + own
-    precision = above / at_least
+    # Rows of weight zero may stand at the top, where a draw left them out.
+    counts = at_least > 0
+    precision = np.divide(above, at_least, out=np.zeros(len(above)), where=counts)
     value = float(own @ precision / count)
-    share = own / at_least
+    share = np.divide(own, at_least, out=np.zeros(len(own)), where=counts)
+    bias = float(share @ (1.0 - precision) / count)
     below, below_precision = np.cumsum(share), np.cumsum(share * precision)
     if ends is not None:
         sizes = np.diff(ends, prepend=-1)
         precision, below, below_precision = (np.repeat(run, sizes) for run in (precision, below, below_precision))
     influence = np.empty(rows)
     influence[order] = (mine * (precision - value + below) - below_precision) * counted * (rows / count)
-    return value, influence
+    return value, influence, bias
 
 
 def _placed(

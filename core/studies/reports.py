@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from prefect_mlops.core.reports import table
+from prefect_mlops.core.documents.markdown import table
 
 if TYPE_CHECKING:
     from prefect_mlops.core.studies.records import Ablation, Baselines, Staleness

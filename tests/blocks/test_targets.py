@@ -1,3 +1,5 @@
+import itertools
+import json
 import os
 import signal
 import socket
@@ -11,12 +13,18 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
 
 from prefect_mlops.blocks.bentos import BentoStore
+from prefect_mlops.blocks.envoy import Served, write_files
 from prefect_mlops.blocks.placements import read_placements
+from prefect_mlops.blocks.requestlog import read_requests, requests_file
 from prefect_mlops.blocks.serving import MARK, ServingProcess, free_port
 from prefect_mlops.blocks.targets import LocalTarget
 from prefect_mlops.core.errors import NotFound, PortInUse, ServingError
+from prefect_mlops.core.rollout.requests import Request
 
 pytestmark = pytest.mark.process
 
@@ -136,6 +144,115 @@ def test_a_canary_that_fails_is_counted_and_the_caller_sees_the_champion(pair: L
     assert sum(after[slot].requests - before[slot].requests for slot in after) == 40
     assert after["b"].errors - before["b"].errors == after["b"].requests - before["b"].requests > 0
     assert after["a"].errors == before["a"].errors
+
+
+def requests_of(target: LocalTarget, at_least: int) -> list[Request]:
+    """What the gateway wrote of this rollout on slot b; it flushes its lines a moment later."""
+    deadline = time.monotonic() + 5
+    while len(target.requests("echo", "b").requests) < at_least and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return list(target.requests("echo", "b").requests)
+
+
+def test_each_divided_request_is_written_with_its_share_and_charged_to_whom_it_was_assigned(pair: LocalTarget) -> None:
+    pair.set_weights("echo", {"a": 100})
+    call(pair)
+    pair.set_weights("echo", {"a": 70, "b": 30})
+    for _ in range(30):
+        call(pair, fail_in="b")
+    pair.set_weights("echo", {"a": 50, "b": 50})
+    call(pair, fail_in="ab")
+
+    seen = requests_of(pair, 31)
+
+    assert [request.percent for request in seen] == [30] * 30 + [50]
+    assert [request.failed for request in seen] == [request.on_canary for request in seen[:30]] + [True]
+    assert {request.on_canary for request in seen[:30]} == {True, False}
+    assert len({request.chain for request in seen}) == 31
+    assert min(request.milliseconds for request in seen) > 0
+    pair.set_weights("echo", {"a": 100})
+    assert requests_of(pair, 0) == []
+
+
+def test_a_repetition_is_known_by_its_id_and_a_user_by_the_header_that_the_target_was_told(pair: LocalTarget) -> None:
+    spoof = {"x-mlops-user": "eve", "x-mlops-rollout": "{}", "x-mlops-slot": "b"}
+    url = f"{pair.url('echo')}/predict"
+    pair.set_weights("echo", {"a": 50, "b": 50}, user_key="x-user")
+    for headers in ({"x-user": "ann", "x-request-id": "again"}, {"x-request-id": "again"}, spoof):
+        httpx.post(url, json={}, headers=headers, trust_env=False)
+    pair.set_weights("echo", {"a": 50, "b": 50})
+    httpx.post(url, json={}, headers={"x-user": "ann"} | spoof, trust_env=False)
+
+    seen = requests_of(pair, 4)
+
+    assert [request.user for request in seen] == ["ann", "", "", ""]
+    assert [request.chain == "again" for request in seen] == [True, True, False, False]
+
+
+def test_a_user_on_the_canary_stays_on_it_while_its_share_rises(pair: LocalTarget) -> None:
+    places: list[dict[int, str]] = []
+    with httpx.Client(base_url=pair.url("echo"), trust_env=False) as client:
+        for share in (10, 50, 90):
+            pair.set_weights("echo", {"a": 100 - share, "b": share}, user_key="x-user")
+            asked = {user: client.post("/predict", json={}, headers={"x-user": str(user)}) for user in range(150)}
+            places.append({user: answer.json()["slot"] for user, answer in asked.items()})
+
+    moved_back = [
+        user
+        for one, next_one in itertools.pairwise(places)
+        for user in one
+        if (one[user], next_one[user]) == ("b", "a")
+    ]
+    counts = [sum(slot == "b" for slot in each.values()) for each in places]
+    assert moved_back == []
+    for count, share in zip(counts, (0.1, 0.5, 0.9), strict=True):
+        interval = stats.binomtest(count, 150).proportion_ci(0.999, "exact")
+        assert interval.low <= share <= interval.high
+
+
+def users_on_b(folder: Path, rollout: int, share: int) -> set[int]:
+    """Of the hundred places of users on the gateway's circle, those that a share of slot b covers."""
+    served = Served({"a": 1, "b": 2}, {"a": 100 - share, "b": share}, rollout, "x-user")
+    write_files(folder, {"echo": served}, 1)
+    route = json.loads((folder / "routes.json").read_text())["resources"][0]["virtual_hosts"][0]["routes"][0]
+    arcs = route["route"]["weighted_clusters"]["clusters"]
+    return {
+        place for place, name in enumerate(arc["name"] for arc in arcs for _ in range(arc["weight"])) if "-b" in name
+    }
+
+
+@given(st.integers(0, 500), st.integers(1, 99), st.integers(1, 99))
+def test_a_rising_share_keeps_the_users_that_it_has_whatever_the_rollout(
+    tmp_path_factory: pytest.TempPathFactory, rollout: int, one: int, other: int
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    small, large = (users_on_b(folder, rollout, share) for share in sorted((one, other)))
+
+    assert small <= large
+    assert (len(small), len(large)) == tuple(sorted((one, other)))
+
+
+def test_another_rollout_begins_with_other_users(tmp_path: Path) -> None:
+    assert not users_on_b(tmp_path, 4, 10) & users_on_b(tmp_path, 5, 10)
+
+
+def test_a_reader_goes_on_where_it_stopped_and_half_a_line_waits(tmp_path: Path) -> None:
+    told = json.dumps({"model": "echo", "rollout": 3, "shares": {"a": 90, "b": 10}})
+    old = told.replace("3", "2")
+    fields = {"slot": "b", "user": None, "chain": "c", "status": 200, "attempts": 1, "flags": "-", "microseconds": 2500}
+    left = {**fields, "status": 0, "flags": "DC"}
+    lines = [json.dumps({**one, "rollout": text}) for one, text in ((fields, told), (fields, old), (left, told))]
+    file = requests_file(tmp_path)
+    file.write_text("\n".join(lines)[:-5])
+
+    first = read_requests(tmp_path, "echo", 3, "b")
+    file.write_text("\n".join(lines) + "\n")
+    second = read_requests(tmp_path, "echo", 3, "b", first.position)
+
+    assert first.requests == (Request("c", "", True, 10, False, 2.5),)
+    assert second.requests == (Request("c", "", True, 10, False, 2.5),)  # who went away did not see a failure
+    assert read_requests(tmp_path, "echo", 3, "b", second.position).requests == ()
+    assert file.stat().st_mode & 0o077 == 0
 
 
 def test_what_both_slots_fail_reaches_the_caller_and_counts_once_for_the_first(pair: LocalTarget) -> None:

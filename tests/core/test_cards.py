@@ -9,6 +9,7 @@ from prefect_mlops.core.evidence import Decision, Evidence, Measurement, Verdict
 from prefect_mlops.core.ledger import GENESIS, Record, seal
 from prefect_mlops.core.lineage import DataVersion, Lineage
 from prefect_mlops.core.spec import ModelSpec
+from tests.core.decision_cases import whole_decision, whole_evidence
 
 SPEC = ModelSpec.model_validate(
     {
@@ -151,3 +152,42 @@ def test_records_without_their_parts_still_make_a_card() -> None:
     card = render_card(story(("candidate.accepted", "3", {}), ("champion.promoted", "3", {})), SPEC)
 
     assert "Its decision is not on record." in card
+
+
+def test_a_card_shows_slices_error_rates_and_the_champions_score_on_rows_that_did_not_choose_it() -> None:
+    accepted = judged("accepted") | {"decision": whole_decision().model_dump(mode="json")}
+    later = judged("undecided") | {"evidence": whole_evidence(model="flights-late").model_dump(mode="json")}
+    records = story(
+        ("candidate.accepted", "3", accepted),
+        ("champion.promoted", "3", {"previous": None}),
+        ("candidate.undecided", "run-2", later),
+    )
+
+    card = render_card(records, SPEC)
+
+    assert card.index("carrier = C000") < card.index("carrier = C001")
+    assert "20 more with less evidence are not shown." in card
+    assert "| roc_auc | 0.741 ± 0.008 | 2,000 | 0.748 ± 0.008 |" in card
+    assert "As of 2013-04-03" in card
+    assert "**at-least roc_auc** Passes a candidate that does not reach the bound in at most 5% of cases." in card
+
+
+def test_a_score_against_another_champion_is_not_this_ones() -> None:
+    later = judged("undecided") | {"evidence": whole_evidence(champion_version=2).model_dump(mode="json")}
+    records = story(
+        ("candidate.accepted", "3", judged("accepted")),
+        ("champion.promoted", "3", {"previous": "2"}),
+        ("candidate.undecided", "run-2", later),
+    )
+
+    assert "did not choose it" not in render_card(records, SPEC)
+
+
+def test_a_record_of_an_older_form_gives_a_card_all_the_same() -> None:
+    old = {"decision": {"summary": "It was.", "outcome": "fine", "verdicts": []}, "evidence": {"judged_on": "rows"}}
+    records = story(("candidate.accepted", "3", old), ("champion.promoted", "3", {}))
+
+    card = render_card(records, SPEC)
+
+    assert "Judged on rows" in card
+    assert "It was." in card

@@ -1,5 +1,6 @@
 """The README and the documents that promise code: their Python runs, their commands are ones that CI runs."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -41,10 +42,20 @@ def test_python_in_the_readme_runs(block: str, tmp_path: Path, monkeypatch: pyte
     exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
 
 
-def test_python_in_the_data_guide_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("guide", ["docs/data.md", "docs/gates.md"])
+def test_python_in_a_guide_runs(guide: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
-    exec(compile("\n".join(blocks_of("docs/data.md", {"python"})), "docs/data.md", "exec"), {"__name__": "data"})
+    exec(compile("\n".join(blocks_of(guide, {"python"})), guide, "exec"), {"__name__": Path(guide).stem})
+
+
+def test_the_guide_to_gates_names_every_kind_that_a_spec_knows() -> None:
+    text = (ROOT / "docs" / "gates.md").read_text()
+    schema = json.loads((ROOT / "core" / "spec-schema.json").read_text())
+    known = [one["properties"]["kind"].get("const") for one in schema["properties"]["gates"]["items"]["oneOf"]]
+
+    assert known
+    assert {kind for kind in known if kind and f"`{kind}`" not in text} == set()
 
 
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])

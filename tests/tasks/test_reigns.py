@@ -165,14 +165,15 @@ def test_a_worn_hold_out_decides_nothing_more(places: Places) -> None:
     gate = {"kind": "better-than-champion", "metric": "accuracy", "rows": "holdout", "planned": 2}
     data = {"key": ["visit"]}
     split = {"kind": "by-key", "judge_share": 0.3}
-    weak, strong = (
-        spec_of(*features, gates=[gate], data=data, split=split) for features in (("pages",), ("pages", "minutes"))
+    weak, like, strong = (
+        spec_of(*features, gates=[gate], data=data, split=split)
+        for features in (("pages",), ("minutes",), ("pages", "minutes"))
     )
     rows = visits(40).drop(columns="at")
     _, decision, _ = train_once(places, weak, rows, START)
     assert decision.accepted
 
-    outcomes = [train_once(places, weak, rows, START + timedelta(days=number))[1] for number in range(1, 4)]
+    outcomes = [train_once(places, like, rows, START + timedelta(days=number))[1] for number in range(1, 4)]
 
     assert [decision.outcome for decision in outcomes] == ["undecided"] * 3
     assert "fresh rows" in outcomes[-1].summary

@@ -11,11 +11,18 @@ import pytest
 
 from prefect_mlops.blocks import BentoStore, LocalTarget, PredictionLog
 from prefect_mlops.blocks.serving import free_port
-from prefect_mlops.core.errors import ServingError
+from prefect_mlops.core.errors import NotFound, ServingError
 from prefect_mlops.core.predictions import parse_predictions
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.core.trainers import FittedModel
-from prefect_mlops.tasks import build_bento, deploy_bento, finish_rollout, run_canary, undo_rollout
+from prefect_mlops.tasks import (
+    build_bento,
+    deploy_bento,
+    finish_rollout,
+    foresee_rollout,
+    run_canary,
+    undo_rollout,
+)
 from prefect_mlops.tasks.packaging import Bento
 
 pytestmark = pytest.mark.process
@@ -47,7 +54,8 @@ class Served(NamedTuple):
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, toy_spec, toy_package) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("rollout")
-    plan = {"steps": [50], "requests_per_step": 40, "max_seconds_per_step": 20, "poll_seconds": 0.1}
+    plan = {"steps": [50], "requests_per_step": 40, "min_seconds_per_step": 0, "max_seconds_per_step": 60}
+    plan |= {"poll_seconds": 0.1, "error_rate_limit": 0.05, "latency_budget_ms": 10_000}
     spec = toy_spec("binary", rollout=plan)
     model, package, rows = toy_package(spec, 1)
     store = BentoStore(home=str(folder / "bentos"))
@@ -185,6 +193,83 @@ def test_a_good_canary_goes_on_and_a_repeated_deployment_finds_it_where_it_is(
     assert set(served.target.slots(served.spec.name)) == {"a"}
     assert served.target.weights(served.spec.name) == {"a": 100}
     assert served.predict(row).json()["version"] == 1
+
+
+def test_a_canary_that_dies_is_rolled_back_and_no_caller_notices(served: Served, row: dict[str, Any]) -> None:
+    placed = deploy_bento.fn(served.spec, served.bentos[2], served.store, served.target, served.log)
+    statuses: list[int] = []
+    going = threading.Event()
+    client = threading.Thread(
+        target=lambda: [statuses.append(served.predict(row).status_code) for _ in iter(going.is_set, True)]
+    )
+    client.start()
+    try:
+        for member in served.target.slots(served.spec.name)["b"].process._family():
+            member.kill()
+        served.target.set_weights(served.spec.name, {"a": 100})
+        with pytest.raises(NotFound):  # it died before its step: traffic stays as it was
+            run_canary.fn(served.spec, served.target, placed, 50)
+        served.target.ensure(served.spec.name)
+        killer = threading.Timer(
+            1.0, lambda: [one.kill() for one in served.target.slots(served.spec.name)["b"].process._family()]
+        )
+        killer.start()
+        slow = served.spec.model_copy(
+            update={"rollout": served.spec.rollout.model_copy(update={"requests_per_step": 5000})}
+        )
+        step = run_canary.fn(slow, served.target, placed, 50)
+        left = served.target.weights(served.spec.name)
+        undo_rollout.fn(served.spec, served.target, placed)
+    finally:
+        going.set()
+        client.join()
+
+    assert step.outcome == "roll back", step.reason
+    assert step.reason.startswith("The canary is worse in errors")
+    assert step.look is not None
+    assert step.look.standings[0].worse >= 200
+    assert set(statuses) == {200}
+    assert left == {"a": 100}
+    assert set(served.target.slots(served.spec.name)) == {"a"}
+
+
+def test_a_step_that_nothing_decides_ends_undecided(served: Served) -> None:
+    placed = deploy_bento.fn(served.spec, served.bentos[2], served.store, served.target, served.log)
+    plan = served.spec.rollout.model_copy(update={"max_seconds_per_step": 0.5})
+
+    step = run_canary.fn(served.spec.model_copy(update={"rollout": plan}), served.target, placed, 50)
+
+    assert step.outcome == "undecided"
+    assert step.reason.startswith("Undecided after")
+    undo_rollout.fn(served.spec, served.target, placed)
+
+
+def test_a_run_after_a_crash_goes_on_where_the_traffic_stands_with_all_that_was_seen(
+    served: Served, row: dict[str, Any]
+) -> None:
+    placed = deploy_bento.fn(served.spec, served.bentos[2], served.store, served.target, served.log)
+    served.target.set_weights(served.spec.name, {"a": 50, "b": 50})
+    for _ in range(12):
+        served.predict(row)
+    plan = {"steps": (10, 50), "max_seconds_per_step": 1.0}
+    spec = served.spec.model_copy(update={"rollout": served.spec.rollout.model_copy(update=plan)})
+
+    again = deploy_bento.fn(spec, served.bentos[2], served.store, served.target, served.log)
+    passed = run_canary.fn(spec, served.target, again, 10)
+    going = run_canary.fn(spec, served.target, again, 50)
+
+    assert (passed.outcome, passed.look) == ("go on", None)
+    assert served.target.weights(spec.name) == {"a": 50, "b": 50}
+    assert going.look is not None
+    assert going.look.requests + going.look.champion_requests == 12
+    undo_rollout.fn(served.spec, served.target, placed)
+
+
+def test_the_requests_that_a_rollout_needs_are_said_beforehand(served: Served) -> None:
+    assert foresee_rollout.fn(served.spec) == (
+        "Requests needed where none fails or is slow: 79 to the canary at 50%, of 158. Events count once, the first of "
+        "each `x-request-id`."
+    )
 
 
 def test_a_damaged_bento_is_refused_and_the_champion_answers(served: Served, toy_package, row: dict[str, Any]) -> None:
