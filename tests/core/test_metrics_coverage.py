@@ -39,12 +39,7 @@ def test_intervals_of_metrics_and_of_paired_differences_cover_the_truth(
 
     for name, covered in found.items():
         print(f"{name}: {covered.rate:.3f}, {covered.low:.3f} to {covered.high:.3f}")
-    missed = [
-        name
-        for name, covered in found.items()
-        if not covered.within(bench.FAR if bench.leans(name, rows) else bench.CLOSE)
-    ]
-    assert not missed
+    assert not [name for name, covered in found.items() if not covered.within(bench.band_of(name, rows))]
 
 
 @pytest.mark.parametrize(("rows", "share"), [(200, 0.5), (2_000, 0.1), (20_000, 0.1)])
