@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -65,7 +66,7 @@ def metric_named(name: str, problem: Problem, costs: Costs | None = None) -> Met
         raise PartError(
             name, f"it is a metric of {' and '.join(known[name].problems)} problems, not of {problem}", fitting
         )
-    near = get_close_matches(base.lower().replace("-", "_").replace(" ", "_"), fitting, n=1, cutoff=0.5)
+    near = get_close_matches(re.sub(r"[- ]", "_", base.lower()).removesuffix("_score"), fitting, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0] + at + number!r}" if near else ""
     raise PartError(name, f"there is no such metric of {problem} problems{hint}", fitting)
 

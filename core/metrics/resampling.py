@@ -63,6 +63,7 @@ def resample(
     seed: int = 0,
     blocks: np.ndarray | None = None,
     weight: np.ndarray | None = None,
+    most_rows: int = MOST_ROWS,
 ) -> Resampled:
     """A two-sided interval from drawing with replacement.
 
@@ -77,6 +78,7 @@ def resample(
         seed: Of the drawing.
         blocks: A number a row, equal for rows that depend on each other: blocks are drawn whole.
         weight: What each row counts.
+        most_rows: With more rows, cells of equal rows are drawn, or influence values where most rows differ.
 
     Raises:
         DataError: A weight is negative or no number.
@@ -103,7 +105,7 @@ def resample(
         sums = np.bincount(np.unique(rows.blocks, return_inverse=True)[1], weights=whole.influence)
     error = float(np.sqrt(sums @ sums)) / len(rows)
     chance = np.random.default_rng(seed)
-    found = _drawn(metric, rows, sums, whole.value, draws, chance, with_errors=method == "studentised")
+    found = _drawn(metric, rows, sums, whole.value, draws, chance, most_rows, with_errors=method == "studentised")
     values, errors = found.values, found.errors
     kept = np.isfinite(values) & (np.isfinite(errors) & (errors > 0) if method == "studentised" else True)
     if kept.mean() < 0.99 or error == 0:
@@ -147,10 +149,11 @@ def _drawn(
     value: float,
     draws: int,
     chance: np.random.Generator,
+    most_rows: int,
     *,
     with_errors: bool,
 ) -> _Draws:
-    if len(rows) <= MOST_ROWS:
+    if len(rows) <= most_rows:
         codes = None if rows.blocks is None else np.unique(rows.blocks, return_inverse=True)[1]
         units = len(rows) if codes is None else int(codes.max()) + 1
         counts = (np.bincount(chance.integers(0, units, units), minlength=units) for _ in range(draws))
