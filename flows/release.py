@@ -65,7 +65,7 @@ def release(spec: SpecParameter, version: int, environment: str = "default", as_
             return Completed(name="Rejected", message=staged.reason)
 
         placed = deploy_bento(spec, bento, places.bentos, places.target, places.predictions)
-        steps: tuple[str, ...] = (staged.reason, placed.reason, foresee_rollout(spec))
+        steps: tuple[str, ...] = (staged.reason, placed.reason, foresee_rollout(spec, placed))
         for share in spec.rollout.steps if champion else ():
             step = run_canary(spec, places.target, placed, share)
             steps = (*steps, f"{share}%: {step.reason}")

@@ -74,8 +74,10 @@ def deploy_bento(
 
 
 @task
-def foresee_rollout(spec: ModelSpec) -> str:
+def foresee_rollout(spec: ModelSpec, placed: Placed) -> str:
     """Say how many requests each step will need at the least, before any is sent."""
+    if placed.champion_slot is None:
+        return "It takes all traffic at once: no champion runs beside it."
     plan = spec.rollout
     steps = ", ".join(
         f"{need.canary} to the canary at {need.share}%, of {need.requests:,}" for need in requests_needed(plan)

@@ -24,6 +24,7 @@ from prefect_mlops.tasks import (
     undo_rollout,
 )
 from prefect_mlops.tasks.packaging import Bento
+from prefect_mlops.tasks.rollout import Placed
 
 pytestmark = pytest.mark.process
 
@@ -54,7 +55,7 @@ class Served(NamedTuple):
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, toy_spec, toy_package) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("rollout")
-    plan = {"steps": [50], "requests_per_step": 40, "min_seconds_per_step": 0, "max_seconds_per_step": 60}
+    plan = {"steps": [50], "requests_per_step": 40, "min_seconds_per_step": 0, "max_seconds_per_step": 180}
     plan |= {"poll_seconds": 0.1, "error_rate_limit": 0.05, "latency_budget_ms": 10_000}
     spec = toy_spec("binary", rollout=plan)
     model, package, rows = toy_package(spec, 1)
@@ -256,17 +257,17 @@ def test_a_run_after_a_crash_goes_on_where_the_traffic_stands_with_all_that_was_
 
     again = deploy_bento.fn(spec, served.bentos[2], served.store, served.target, served.log)
     passed = run_canary.fn(spec, served.target, again, 10)
+    kept = served.target.weights(spec.name)
     going = run_canary.fn(spec, served.target, again, 50)
 
-    assert (passed.outcome, passed.look) == ("go on", None)
-    assert served.target.weights(spec.name) == {"a": 50, "b": 50}
+    assert (passed.outcome, passed.look, kept) == ("go on", None, {"a": 50, "b": 50})
     assert going.look is not None
     assert going.look.requests + going.look.champion_requests == 12
     undo_rollout.fn(served.spec, served.target, placed)
 
 
 def test_the_requests_that_a_rollout_needs_are_said_beforehand(served: Served) -> None:
-    assert foresee_rollout.fn(served.spec) == (
+    assert foresee_rollout.fn(served.spec, Placed("b", "a", "")) == (
         "Requests needed where none fails or is slow: 79 to the canary at 50%, of 158. Events count once, the first of "
         "each `x-request-id`."
     )
@@ -285,6 +286,4 @@ def test_a_damaged_bento_is_refused_and_the_champion_answers(served: Served, toy
 
 
 def test_nothing_is_compared_where_no_champion_runs(served: Served) -> None:
-    from prefect_mlops.tasks.rollout import Placed
-
     assert run_canary.fn(served.spec, served.target, Placed("a", None, ""), 10).outcome == "go on"
