@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PREFECT_API_URL PREFECT_API_KEY PREFECT_PROFILE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint format types fast test test-slow bench-demo bench-data bench-suites bench-tables bench-studies bench-search bench-trainers bench-training bench-rollouts schema lock clean
+.PHONY: help setup demo lint format types fast test test-slow bench-demo bench-data bench-suites bench-tables bench-studies bench-search bench-trainers bench-training bench-gates bench-rollouts schema lock clean
 
 help: ## list these words
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -70,6 +70,13 @@ bench-trainers: setup ## what training in parts costs on up to ten million rows 
 bench-training: setup ## what mlops-train costs beside the bare script, and how good drafted specs are beside skrub, as JSON
 	$(BIN)/python benchmarks/training.py --results docs/results/bench-training.json
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.drafts --results docs/results/bench-drafts.json
+
+bench-gates: setup ## error rates and power of gates, bets, slices and intervals, and what a decision costs, as JSON under docs/results/
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.worlds --results docs/results/bench-gates-worlds.json
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.wagers --results docs/results/bench-gates-wagers.json
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.coverage --results docs/results/bench-gates-coverage.json
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.slices --results docs/results/bench-gates-slices.json
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.decisions --results docs/results/bench-gates-speed.json
 
 bench-rollouts: setup ## how often a good canary is rolled back, and how soon a bad one is, as JSON under docs/results/
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/rollouts.py --results docs/results/bench-rollouts.json
