@@ -13,6 +13,7 @@ __all__ = [
     "Slot",
     "artifact_key",
     "holds_labels",
+    "logged_name",
     "other_slot",
     "require_model_name",
     "write_limit",
@@ -53,6 +54,16 @@ def artifact_key(model: str, document: str) -> str:
     if not re.fullmatch(r"[a-z0-9-]+", key):
         raise ValueError(f"{key!r} holds characters that artifact keys refuse; use a-z, 0-9 and '-'.")
     return key
+
+
+def logged_name(metric: str) -> str:
+    """What MLflow calls a metric: it refuses an `@`.
+
+    Examples:
+        >>> logged_name("f1@0.3"), logged_name("roc_auc")
+        ('f1_at_0.3', 'roc_auc')
+    """
+    return metric.replace("@", "_at_")
 
 
 def holds_labels(batch: str) -> bool:

@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from prefect_mlops.core.names import logged_name
+
 if TYPE_CHECKING:
     import pandas as pd
     from mlflow import MlflowClient
@@ -47,12 +49,12 @@ def log_search(client: MlflowClient, run: str, experiment: str, spec: ModelSpec,
     """Log a search into a run: every trial as a step and a row of one table, and the best few as runs below it."""
     from mlflow.entities import Metric, Param, RunTag
 
-    now = int(time.time() * 1000)
+    now, metric = int(time.time() * 1000), logged_name(search.metric)
     complete = [trial for trial in search.trials if trial.value is not None]
-    steps = [Metric(f"trial_{search.metric}", float(trial.value or 0.0), now, trial.number) for trial in complete]
+    steps = [Metric(f"trial_{metric}", float(trial.value or 0.0), now, trial.number) for trial in complete]
     ends = {"naive": search.naive.value, "corrected": search.corrected.value}
     ends |= {"corrected_low": search.corrected.low, "corrected_high": search.corrected.high}
-    steps += [Metric(f"search_{name}_{search.metric}", value, now, 0) for name, value in ends.items()]
+    steps += [Metric(f"search_{name}_{metric}", value, now, 0) for name, value in ends.items()]
     for start in range(0, len(steps), MOST_IN_A_BATCH):
         client.log_batch(run, metrics=steps[start : start + MOST_IN_A_BATCH])
     client.log_dict(run, json.loads(search.table().to_json(orient="split", index=False)), "mlops/trials.json")
@@ -63,7 +65,7 @@ def log_search(client: MlflowClient, run: str, experiment: str, spec: ModelSpec,
         )
         client.log_batch(
             below.info.run_id,
-            metrics=[Metric(search.metric, float(trial.value or 0.0), now, 0)],
+            metrics=[Metric(metric, float(trial.value or 0.0), now, 0)],
             params=[Param(name, str(value)) for name, value in trial.parameters.items()],
             tags=[RunTag("mlops.chosen", str(trial.number == search.chosen).lower())],
         )

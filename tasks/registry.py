@@ -12,6 +12,7 @@ from prefect import task
 from prefect_mlops.core.errors import NotFound
 from prefect_mlops.core.evidence import Decision, Evidence
 from prefect_mlops.core.lineage import Lineage
+from prefect_mlops.core.names import logged_name
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.tasks.model_files import log_model_file
 from prefect_mlops.tasks.recording import log_search, write_holdout, write_report
@@ -99,8 +100,8 @@ def log_candidate(
     experiment = tracking.experiment_id(spec.name)
     with mlflow.start_run(experiment_id=experiment, run_name=evidence.candidate) as run:
         mlflow.log_params({"spec": spec.digest[:12], "seed": spec.seed, **_flat(lineage.parameters)})
-        spread = {f"{m.subject}_{m.metric}_error": m.standard_error for m in evidence.measurements}
-        mlflow.log_metrics({f"{m.subject}_{m.metric}": m.value for m in evidence.measurements} | spread)
+        spread = {f"{m.subject}_{logged_name(m.metric)}_error": m.standard_error for m in evidence.measurements}
+        mlflow.log_metrics({f"{m.subject}_{logged_name(m.metric)}": m.value for m in evidence.measurements} | spread)
         if report is not None and report.record.usage is not None:
             mlflow.log_metrics(report.record.usage.model_dump())
         mlflow.set_tags({**tags, "mlops.data": lineage.data.digest})
