@@ -125,7 +125,9 @@ def _cut(rows: pd.DataFrame, column: str, bins: int, category: bool, personal: b
     if numeric and not category:
         numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
         if pd.unique(values).size > FEW_VALUES:
-            return _binned(column, numbers, np.unique(np.nanquantile(numbers, np.arange(1, bins) / bins)))
+            return _binned(
+                column, numbers, np.unique(np.nanquantile(numbers, np.arange(1, bins) / bins, method="inverted_cdf"))
+            )
     try:
         codes, found = pd.factorize(values)
     except TypeError:
