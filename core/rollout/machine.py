@@ -123,7 +123,7 @@ def advance(plan: RolloutPlan, position: Position, look: Look) -> tuple[Position
     open_ends = _open_ends(plan, look)
     if not open_ends:
         passed = position.step + 1
-        reason = f"{look.requests} canary requests: neither kind of event speaks against it any more. {said}."
+        reason = f"{look.requests} canary requests: every kind of event is below double or below its limit. {said}."
         ended: Literal["", "whole"] = "whole" if passed == len(plan.steps) else ""
         return Position(step=passed, ended=ended), Step(outcome="go on", reason=reason, look=look)
     waits = f"{look.requests} canary requests; {', '.join(open_ends)}"

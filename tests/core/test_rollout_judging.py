@@ -158,6 +158,7 @@ def test_a_better_canary_can_expect_to_lose_every_bet_against_it() -> None:
     assert hit / 3 + miss * 2 / 3 < 1
 
 
+@pytest.mark.process  # half a minute of computing, more than `make fast` has
 @pytest.mark.parametrize("part", ["false_alarms", "power", "going_on", "walks", "shadows"])
 def test_error_rates_and_delays_are_what_the_bench_claims(bench: ModuleType, part: str) -> None:
     """A tenth of the bench's runs, each rate by its exact 99.9% interval."""

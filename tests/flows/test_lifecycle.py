@@ -137,7 +137,8 @@ def test_a_model_lives_its_whole_life(places: Places, spec: ModelSpec, tmp_path:
     assert run(ingest, spec, second, as_of=FEBRUARY).name == "Accepted"
     again = run(train, spec, as_of=FEBRUARY)
     assert again.name == "Accepted", again.message
-    hasty = spec.rollout.model_copy(update={"max_seconds_per_step": 1.0, "poll_seconds": 0.2})
+    soon = {"min_seconds_per_step": 0.0, "max_seconds_per_step": 1.0, "poll_seconds": 0.2}
+    hasty = spec.rollout.model_copy(update=soon)
     assert run(release, spec.model_copy(update={"rollout": hasty}), 2, as_of=FEBRUARY).name == "Undecided"
     assert places.tracking.champion(spec.name) == 1
     assert len(ask(places, spec, rows.head(1))) == 1
@@ -148,6 +149,9 @@ def test_a_model_lives_its_whole_life(places: Places, spec: ModelSpec, tmp_path:
     places.ledger.verify()
     stages = [record.stage for record in places.ledger.records(model=spec.name)]
     assert stages.count("champion.promoted") == 1
+    (looked,) = [record.body for record in places.ledger.records(model=spec.name) if record.stage == "canary.step"]
+    assert (looked["share"], looked["step"]["outcome"]) == (spec.rollout.steps[0], "undecided")
+    assert [one["kind"] for one in looked["step"]["look"]["standings"]] == ["errors", "latency"]
     assert {"data.quarantined", "data.accepted", "candidate.accepted", "bento.staged", "canary.step"} <= set(stages)
 
 
