@@ -76,13 +76,13 @@ def test_blocks_are_drawn_whole() -> None:
 
 @pytest.mark.parametrize(("name", "few"), [("brier", False), ("accuracy", True)])
 def test_ends_from_cells_and_influence_values_are_those_from_rows(name: str, few: bool) -> None:
-    """2,000 rows drawn as rows so often that chance moves an end by half a percent; the bench does it at 100,000."""
+    """3,000 rows drawn as rows so often that chance moves an end by half a percent; the bench does it at 100,000."""
     chance = np.random.default_rng(2)
-    odds = chance.normal(-2, 1.2, 2_000)
+    odds = chance.normal(-2, 1.2, 3_000)
     score = 1 / (1 + np.exp(-odds))
     if few:
         score = np.round(score, 2).clip(0.01, 0.99)
-    y = (chance.random(2_000) < score).astype(np.int64)
+    y = (chance.random(3_000) < score).astype(np.int64)
     said = Predictions((score >= 0.5).astype(np.int64), np.column_stack([1 - score, score]))
     metric = metric_named(name, "binary")
 
