@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from prefect_mlops.core.gates.reviewing import _looked_at, gate_notes, gate_problems
+from prefect_mlops.core.gates.reviewing import _columns, _looked_at, gate_notes, gate_problems
+from prefect_mlops.core.gates.slices import HoldsOnSlices
 from prefect_mlops.core.parts import Frozen
 from tests.core.decision_cases import spec_with
 
@@ -66,8 +66,6 @@ def test_a_column_that_no_rows_can_be_cut_by_is_told(name: str, said: str) -> No
 
 
 def test_a_column_that_the_suite_names_can_be_cut_by() -> None:
-    from prefect_mlops.core.gates.reviewing import _columns
-
     suite = {
         "expectations": [
             {"type": "expect_column_to_exist", "kwargs": {"column": "region"}},
@@ -99,13 +97,14 @@ def test_a_margin_below_zero_is_refused_by_the_spec_itself() -> None:
         spec_with({**PROOF, "margin": -0.01})
 
 
-def test_gates_that_can_prove_nothing_are_told() -> None:
-    spec = spec_with()
-    alarm = SimpleNamespace(kind="calibrated", metrics=(), family="alarm", judge=None, model_dump_json=lambda: "{}")
+def test_alarms_alone_can_prove_nothing_and_their_columns_are_looked_at() -> None:
+    alarm = HoldsOnSlices(metrics=("log_loss",), columns=("carrier", "carier"))
 
-    problems = gate_problems(spec.model_copy(update={"gates": (alarm,)}))
+    problems = gate_problems(spec_with().model_copy(update={"gates": (alarm,)}))
 
-    assert any("none is ever accepted" in problem or "it is not a Gate" in problem for problem in problems)
+    assert len(problems) == 2
+    assert "Did you mean carrier?" in problems[0]
+    assert "none is ever accepted" in problems[1]
 
 
 def test_a_spec_without_a_champion_gate_is_noted_and_a_bare_value_too() -> None:

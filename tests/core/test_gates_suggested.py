@@ -11,7 +11,8 @@ from scipy import stats
 
 from prefect_mlops.core.evidence import Evidence
 from prefect_mlops.core.gates import decide
-from prefect_mlops.core.gates.suggesting import suggest_gates
+from prefect_mlops.core.gates.slices import HoldsOnSlices
+from prefect_mlops.core.gates.suggesting import _plain, suggest_gates
 from prefect_mlops.core.specfile import parse_spec
 from prefect_mlops.core.specwriting import write_gates, write_spec
 from prefect_mlops.core.splits import ByTime
@@ -94,6 +95,17 @@ def test_an_adopted_model_is_a_champion_with_whose_difference_margins_are_measur
     reasons = {one.gate.kind: one.reason for one in suggest_gates(spec_with(), whole_evidence())}
 
     assert "the difference from the champion has an error of 0.004" in reasons["better-than-champion"]
+
+
+def test_slices_are_cut_by_categories_that_are_large_enough_and_not_personal() -> None:
+    rows = pd.DataFrame({"carrier": ["AA", "UA"] * 600, "plane": [f"N{number}" for number in range(1_200)]})
+    parts = {"features": {"numeric": ["distance"], "category": ["carrier", "plane"]}}
+
+    told = [plain for plain, _ in _plain(spec_with(**parts), FIRST, rows) if plain["kind"] == "holds-on-slices"]
+
+    (slices,) = told
+    assert HoldsOnSlices.model_validate(slices) == HoldsOnSlices(metrics=("log_loss",), columns=("carrier",))
+    assert not [plain for plain, _ in _plain(spec_with(**parts), FIRST, rows.head(150)) if plain == slices]
 
 
 def test_gates_are_written_with_the_reason_beside_each_line() -> None:

@@ -63,6 +63,11 @@ def test_two_commands_lead_from_a_table_to_a_candidate(name: str, tmp_path: Path
     assert load_spec(project / "specs" / f"{name}.yaml").target.problem == table.problem
     assert ask("check", "--project", project)[0] == 0
 
+    code, said = ask("gates", "suggest", name, "--project", project)
+    assert code == 0, said
+    assert said.startswith(f"# Gates suggested for {name} from the newest run in")
+    assert "- {kind: better-than-baseline" in said
+
 
 def test_nothing_is_half_written_when_the_rows_pose_no_problem(tmp_path: Path) -> None:
     rows = tmp_path / "rows.csv"
