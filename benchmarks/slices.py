@@ -20,12 +20,12 @@ import pandas as pd
 from scipy import special, stats
 
 from prefect_mlops.core.evidence import Check
-from prefect_mlops.core.gates.losses import HANDS, Judging, loss_from
-from prefect_mlops.core.gates.maxt import Loss, step_down, tail_chance
 from prefect_mlops.core.gates.scored import Scored
 from prefect_mlops.core.gates.slices import HoldsOnSlices
 from prefect_mlops.core.metrics import metric_named
 from prefect_mlops.core.metrics.answered import Answered
+from prefect_mlops.core.scans.losses import HANDS, Judging, loss_from
+from prefect_mlops.core.scans.maxt import Loss, step_down, tail_chance
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.core.trainers.fitted import FittedModel, Predictions
 

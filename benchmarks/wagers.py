@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.worlds import ALPHA, DAYS, Lived, share, soon, told
-from prefect_mlops.core.gates.betting import begin, bet
-from prefect_mlops.core.gates.dayspread import FEWEST_DAYS
+from prefect_mlops.core.betting.bets import begin, bet
+from prefect_mlops.core.betting.dayspread import FEWEST_DAYS
 from prefect_mlops.core.metrics import metric_named
 from prefect_mlops.core.trainers.fitted import Predictions
 

@@ -19,9 +19,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from scipy import stats
 
+from prefect_mlops.core.betting.dayspread import FEWEST_DAYS, design_effect
+from prefect_mlops.core.betting.stakes import STAKES, advance, worth
 from prefect_mlops.core.gates.champion import WORSE_SHARE, BetterThanChampion
-from prefect_mlops.core.gates.dayspread import FEWEST_DAYS, design_effect
-from prefect_mlops.core.gates.stakes import STAKES, advance, worth
 
 GateName = Literal[">=", "5%", "ours"]
 GATES: tuple[GateName, ...] = (">=", "5%", "ours")

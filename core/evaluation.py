@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from prefect_mlops.core.betting.wagering import reported, wagers_on
 from prefect_mlops.core.errors import DataError
 from prefect_mlops.core.evidence import Evidence, Measurement, Subject
 from prefect_mlops.core.gates.scored import Examining, Scored
-from prefect_mlops.core.gates.wagering import reported, wagers_on
 from prefect_mlops.core.metrics import Metric, metric_named, metrics_for
 from prefect_mlops.core.metrics.encoding import Label, class_order, encode_predictions, encode_target
 from prefect_mlops.core.metrics.measuring import days_of

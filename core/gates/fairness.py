@@ -15,8 +15,8 @@ from prefect_mlops.core.parts import Frozen
 if TYPE_CHECKING:
     import numpy as np
 
-    from prefect_mlops.core.gates.losses import Judging
-    from prefect_mlops.core.gates.slicing import Sliced
+    from prefect_mlops.core.scans.losses import Judging
+    from prefect_mlops.core.scans.slicing import Sliced
 
 __all__ = ["FairAcross"]
 
@@ -60,8 +60,8 @@ class FairAcross(Frozen):
         Raises:
             PartError: fairlearn is not installed.
         """
-        from prefect_mlops.core.gates.losses import judging
-        from prefect_mlops.core.gates.slicing import slice_rows
+        from prefect_mlops.core.scans.losses import judging
+        from prefect_mlops.core.scans.slicing import slice_rows
 
         digest = gate_digest(self)
         if scored.spec.target.problem != "binary":
@@ -98,7 +98,7 @@ class FairAcross(Frozen):
     def _compared(
         self, digest: str, scored: Scored, rows: Judging, cut: Sliced, aside: tuple[Check, ...]
     ) -> Examination:
-        from prefect_mlops.core.gates.rates import Asked, gaps
+        from prefect_mlops.core.scans.rates import Asked, gaps
 
         asked = Asked(cut.slices, self._conditions(rows), self.max_gap, level_of_one(scored.spec), scored.seed)
         checks = gaps(rows, asked)

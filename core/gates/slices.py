@@ -12,8 +12,8 @@ from prefect_mlops.core.gates.scored import Scored, gate_digest
 from prefect_mlops.core.parts import Frozen
 
 if TYPE_CHECKING:
-    from prefect_mlops.core.gates.scanning import Against
     from prefect_mlops.core.metrics import Metric
+    from prefect_mlops.core.scans.scanning import Against
 
 __all__ = ["HoldsOnSlices"]
 
@@ -70,10 +70,10 @@ class HoldsOnSlices(Frozen):
 
     def examine(self, scored: Scored) -> Examination:
         """Compare every metric on every slice."""
-        from prefect_mlops.core.gates.losses import judging
-        from prefect_mlops.core.gates.scanning import Held, scan
-        from prefect_mlops.core.gates.slicing import slice_rows
         from prefect_mlops.core.metrics import metric_named
+        from prefect_mlops.core.scans.losses import judging
+        from prefect_mlops.core.scans.scanning import Held, scan
+        from prefect_mlops.core.scans.slicing import slice_rows
 
         digest = gate_digest(self)
         problem, costs = scored.spec.target.problem, scored.spec.purpose.costs

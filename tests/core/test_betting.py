@@ -13,12 +13,12 @@ from scipy import stats
 from ville import BettingTest
 from ville.evalues import combine
 
+from prefect_mlops.core.betting.bets import begin, bet
+from prefect_mlops.core.betting.dayspread import day_totals, design_effect
+from prefect_mlops.core.betting.rowscores import row_scores
+from prefect_mlops.core.betting.stakes import STAKES, advance, kept_back, worth
 from prefect_mlops.core.errors import DataError
 from prefect_mlops.core.evidence import Wager
-from prefect_mlops.core.gates.betting import begin, bet
-from prefect_mlops.core.gates.dayspread import day_totals, design_effect
-from prefect_mlops.core.gates.rowscores import row_scores
-from prefect_mlops.core.gates.stakes import STAKES, advance, kept_back, worth
 from prefect_mlops.core.metrics import metric_named
 from prefect_mlops.core.spec import Costs
 from prefect_mlops.core.trainers.fitted import Predictions

@@ -16,8 +16,8 @@ from statsmodels.stats import proportion
 from prefect_mlops.core.errors import PartError
 from prefect_mlops.core.evidence import Verdict
 from prefect_mlops.core.gates.fairness import FairAcross
-from prefect_mlops.core.gates.rates import newcombe_interval, score_deviate
 from prefect_mlops.core.gates.scored import Scored
+from prefect_mlops.core.scans.rates import newcombe_interval, score_deviate
 from prefect_mlops.core.trainers.fitted import Predictions
 from tests.core.scored_cases import evidence_with, scored_of, spec_for
 from tests.tables import REAL_TABLES

@@ -13,11 +13,11 @@ from statsmodels.stats.multitest import multipletests
 
 from benchmarks import slices as bench
 from prefect_mlops.core.evidence import Verdict
-from prefect_mlops.core.gates.losses import HANDS
-from prefect_mlops.core.gates.maxt import Loss, detectable, power_of, step_down, tail_chance
 from prefect_mlops.core.gates.scored import Examining, Scored
 from prefect_mlops.core.gates.slices import HoldsOnSlices
-from prefect_mlops.core.gates.slicing import slice_rows
+from prefect_mlops.core.scans.losses import HANDS
+from prefect_mlops.core.scans.maxt import Loss, detectable, power_of, step_down, tail_chance
+from prefect_mlops.core.scans.slicing import slice_rows
 from prefect_mlops.core.trainers.fitted import Predictions
 from tests.core.scored_cases import evidence_with, said_by, scored_of, spec_for
 from tests.tables import REAL_TABLES

@@ -7,12 +7,12 @@ import pytest
 from scipy import stats
 
 from benchmarks import worlds
+from prefect_mlops.core.betting.bets import begin, bet
+from prefect_mlops.core.betting.dayspread import day_totals, design_effect
+from prefect_mlops.core.betting.stakes import STAKES, advance, worth
 from prefect_mlops.core.evidence import Comparison, Evidence, HoldoutUse, Measurement, Wager
 from prefect_mlops.core.gates import BetterThanChampion, NotWorseThanChampion
-from prefect_mlops.core.gates.betting import begin, bet
-from prefect_mlops.core.gates.dayspread import day_totals, design_effect
 from prefect_mlops.core.gates.power import paired_power, wagered_rows
-from prefect_mlops.core.gates.stakes import STAKES, advance, worth
 from prefect_mlops.core.metrics import compare, metric_named
 from prefect_mlops.core.trainers.fitted import Predictions
 

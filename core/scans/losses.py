@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from prefect_mlops.core.gates.maxt import Loss
 from prefect_mlops.core.metrics.answered import Answered
 from prefect_mlops.core.metrics.measuring import MINIMUM_ROWS
 from prefect_mlops.core.metrics.sampling import Drawn, drawn
+from prefect_mlops.core.scans.maxt import Loss
 from prefect_mlops.core.trainers.fitted import Predictions
 
 if TYPE_CHECKING:

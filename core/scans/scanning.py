@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from prefect_mlops.core.evidence import Check
-from prefect_mlops.core.gates.losses import Judging, drawn_on, loss_between, loss_from
-from prefect_mlops.core.gates.maxt import Loss, detectable, half_width, power_of, step_down, tail_chance
+from prefect_mlops.core.scans.losses import Judging, drawn_on, loss_between, loss_from
+from prefect_mlops.core.scans.maxt import Loss, detectable, half_width, power_of, step_down, tail_chance
 
 if TYPE_CHECKING:
-    from prefect_mlops.core.gates.slicing import Slice
     from prefect_mlops.core.metrics import Metric
     from prefect_mlops.core.metrics.sampling import Drawn
+    from prefect_mlops.core.scans.slicing import Slice
 
 __all__ = ["Against", "Held", "scan"]
 

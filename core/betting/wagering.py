@@ -38,7 +38,7 @@ def wagers_on(scored: Scored, gates: Iterable[Gate], reign: Reign) -> tuple[Wage
     """
     if scored.spec.data.time is None or "champion" not in scored.said:
         return ()
-    from prefect_mlops.core.gates.betting import begin, bet
+    from prefect_mlops.core.betting.bets import begin, bet
 
     earlier = {wager.metric: wager for wager in reign.wagers}
     found: dict[str, Wager] = {}

@@ -11,12 +11,12 @@ import numpy as np
 from scipy import special
 
 from prefect_mlops.core.evidence import Check
-from prefect_mlops.core.gates.losses import Judging, loss_from
-from prefect_mlops.core.gates.maxt import Loss, detectable, step_down
 from prefect_mlops.core.metrics.measuring import MINIMUM_ROWS
+from prefect_mlops.core.scans.losses import Judging, loss_from
+from prefect_mlops.core.scans.maxt import Loss, detectable, step_down
 
 if TYPE_CHECKING:
-    from prefect_mlops.core.gates.slicing import Slice
+    from prefect_mlops.core.scans.slicing import Slice
 
 __all__ = ["Asked", "gaps", "newcombe_interval", "score_deviate"]
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from prefect_mlops.core.betting.dayspread import FEWEST_DAYS, day_totals, design_effect
+from prefect_mlops.core.betting.rowscores import RowScores, row_scores
+from prefect_mlops.core.betting.stakes import EFFECTS, STAKES, advance, worth
 from prefect_mlops.core.errors import DataError
 from prefect_mlops.core.evidence import Wager
-from prefect_mlops.core.gates.dayspread import FEWEST_DAYS, day_totals, design_effect
-from prefect_mlops.core.gates.rowscores import RowScores, row_scores
-from prefect_mlops.core.gates.stakes import EFFECTS, STAKES, advance, worth
 from prefect_mlops.core.metrics.measuring import compare, rests_on_enough
 
 if TYPE_CHECKING:
