@@ -8,13 +8,12 @@ from prefect_mlops.core.decisions.sections import asked, champions_worth, rates
 from prefect_mlops.core.documents.markdown import paragraphs, plain, table
 from prefect_mlops.core.errors import PartError
 from prefect_mlops.core.ledger import Record
+from prefect_mlops.core.reign import ADOPTED, TAKES_OVER
 from prefect_mlops.core.spec import ModelSpec
 
 __all__ = ["render_card"]
 
 SHOWN = 12
-ADOPTED = "champion.adopted"
-TAKES_OVER = (ADOPTED, "champion.promoted", "champion.rolled-back")
 
 
 def render_card(records: Sequence[Record], spec: ModelSpec) -> str:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prefect import task
 
-from prefect_mlops.core.cards import ADOPTED, TAKES_OVER
 from prefect_mlops.core.errors import DataError, NotFound
 from prefect_mlops.core.evidence import Decision, Evidence
 from prefect_mlops.core.lineage import UNKNOWN, DataVersion, Lineage
+from prefect_mlops.core.reign import ADOPTED, TAKES_OVER
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.tasks.champions import promote_version
 from prefect_mlops.tasks.governance import record_stage

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from prefect import task
 
-from prefect_mlops.core.cards import TAKES_OVER
 from prefect_mlops.core.names import Slot, other_slot
+from prefect_mlops.core.reign import TAKES_OVER
 from prefect_mlops.core.rollout import requests_needed
 from prefect_mlops.core.rollout.machine import Position, Step, advance
 from prefect_mlops.core.spec import ModelSpec
