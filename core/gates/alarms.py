@@ -27,7 +27,7 @@ def alarm_verdict(gate_kind: str, metric: str, examination: Examination, level: 
         >>> check = Check(name="carrier = AA", rows=500, p_value=0.001, adjusted_p=0.02, reason="AA is worse.")
         >>> verdict = alarm_verdict("holds-on-slices", "accuracy", Examination(gate="", checks=(check,)))
         >>> verdict.outcome, verdict.p_value, verdict.reason
-        ('fail', 0.02, 'AA is worse. It is the only one of 1 check that fails.')
+        ('fail', 0.02, 'AA is worse. 1 of 1 check has a corrected p of at most 0.05.')
         >>> alarm_verdict("holds-on-slices", "accuracy", Examination(gate="", checks=(check,)), level=0.01).outcome
         'pass'
     """
@@ -38,11 +38,10 @@ def alarm_verdict(gate_kind: str, metric: str, examination: Examination, level: 
         return _not_applicable(gate_kind, metric, "alarm", examination, checks)
     worst = tested[0]
     p_value = _corrected(worst)
-    failed = [check for check in tested if _corrected(check) <= level]
-    if failed:
-        said = f"{worst.reason} {_of_all(len(failed), len(tested))}"
-    else:
-        said = f"Nothing is proved wrong in {_counted(len(tested))}; the most evidence: {worst.reason}"
+    failed = sum(_corrected(check) <= level for check in tested)
+    # True whatever the correction over other gates makes of it.
+    count = f"{failed or 'None'} of {_counted(len(tested))}"
+    said = f"{worst.reason} {count} {'have' if failed > 1 else 'has'} a corrected p of at most {level:g}."
     return Verdict(
         gate=gate_kind,
         metric=worst.metric or metric,
@@ -134,12 +133,6 @@ def _not_applicable(
 
 def _counted(count: int) -> str:
     return f"{count:,} check" if count == 1 else f"{count:,} checks"
-
-
-def _of_all(failed: int, count: int) -> str:
-    if failed == 1:
-        return f"It is the only one of {_counted(count)} that fails."
-    return f"It is the worst of {failed:,} that fail among {_counted(count)}."
 
 
 def _set_aside(aside: list[Check]) -> str:

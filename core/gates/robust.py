@@ -108,17 +108,20 @@ class Robust(Frozen):
             yield "columns in another order", rows[rows.columns[::-1]]
 
     def _under(self, scored: Scored, name: str, shaken: pd.DataFrame) -> Check:
+        import numpy as np
         from scipy import stats
 
+        from prefect_mlops.core.gates.maxt import tail_chance
         from prefect_mlops.core.metrics import compare, metric_named
         from prefect_mlops.core.metrics.encoding import encode_predictions
 
         spec, intact = scored.spec, scored.said["candidate"]
         try:
             said = encode_predictions(scored.candidate.predict(shaken), scored.candidate.classes, scored.order)
-        except MlopsError as error:
+        except (MlopsError, TypeError, ValueError) as error:
             # A model that cannot answer at all has lost everything.
-            reason = f"With {name} the model does not answer: {error}"
+            first = str(error).partition("\n")[0]
+            reason = f"With {name} the model does not answer: {first}"
             return Check(name=name, metric=self.metric, rows=len(scored.y), p_value=0.0, reason=reason)
         changed = _change(intact, said)
         if name == "columns in another order":
@@ -127,14 +130,13 @@ class Robust(Frozen):
             return Check(name=name, rows=len(scored.y), p_value=1.0 if same else 0.0, reason=reason)
         metric = metric_named(self.metric, spec.target.problem, spec.purpose.costs)
         loss = compare(metric, scored.y, intact, said, scored.blocks, scored.weight)
+        if not np.isfinite(loss.value):
+            lost = f"{self.metric} has no value on these rows: scores are missing, or nobody says one of the classes."
+            return Check(name=name, metric=self.metric, rows=len(scored.y), reason=lost)
         if loss.degrees_of_freedom < 1:
             return Check(name=name, metric=self.metric, rows=len(scored.y), reason="There is one day or group only.")
         beyond = loss.value - self.max_loss
-        p_value = (
-            float(stats.t.sf(beyond / loss.standard_error, loss.degrees_of_freedom))
-            if loss.standard_error
-            else (0.0 if beyond > 0 else 1.0)
-        )
+        p_value = tail_chance(beyond, loss.standard_error, loss.degrees_of_freedom, loss.skewness)
         half = float(stats.t.ppf(0.95, loss.degrees_of_freedom)) * loss.standard_error
         reason = (
             f"With {name} {changed}, and {self.metric} is worse by {loss.value:.3g} "

@@ -8,14 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from sklearn.linear_model import LogisticRegression
 
 from prefect_mlops.core.errors import DataError
 from prefect_mlops.core.evaluation import evaluate
 from prefect_mlops.core.evidence import Verdict
 from prefect_mlops.core.gates import Calibrated, FastEnough, NoLeakage, Robust, SmallEnough, decide
 from prefect_mlops.core.gates.scored import Timings
+from prefect_mlops.core.metrics.encoding import encode_predictions
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.core.trainers import FittedModel
+from prefect_mlops.core.trainers.fitted import Predictions
+from tests.core.scored_cases import evidence_with, scored_of
 
 
 class Told:
@@ -274,3 +278,33 @@ def test_a_gate_on_speed_asks_for_something() -> None:
 @pytest.mark.parametrize("gate", [Calibrated(), Robust(metric="accuracy"), NoLeakage(), SmallEnough(max_mb=1)])
 def test_every_gate_says_its_family(gate: Any) -> None:
     assert gate.family in ("alarm", "limit")
+
+
+def test_a_pipeline_that_refuses_missing_values_by_itself_is_no_silent_pass() -> None:
+    rows = rows_of()
+    taught = LogisticRegression().fit(rows[["x"]], rows["y"].astype(bool))
+    model = FittedModel(taught, ("x",), (False, True))
+    judged = rows_of(seed=1)
+    y = judged["y"].astype(int).to_numpy()
+    said = encode_predictions(model.predict(judged), model.classes, model.classes)
+    gate = Robust(metric="accuracy")
+
+    found = gate.judge(evidence_with(gate.examine(scored_of(judged, y, said, model=model))))
+
+    assert found.outcome == "fail"
+    assert "does not answer: Input X contains NaN" in found.reason
+
+
+def test_a_gap_just_within_the_tolerance_alarms_in_at_most_one_case_of_twenty() -> None:
+    gate, alarms, runs = Calibrated(), 0, 200
+    chance = np.random.default_rng(1)
+    for _ in range(runs):
+        told = chance.uniform(0.1, 0.9, 3_000)
+        y = (chance.random(3_000) < told + 0.019).astype(np.int64)
+        said = Predictions((told > 0.5).astype(np.int64), np.stack([1 - told, told], axis=1))
+        scored = scored_of(pd.DataFrame({"x": told}), y, said)
+        alarms += gate.judge(evidence_with(gate.examine(scored))).outcome == "fail"
+
+    low, high = stats.binomtest(alarms, runs).proportion_ci(0.999, "exact")
+    print(f"alarms within the tolerance: {alarms / runs:.3f} ({low:.3f} to {high:.3f})")
+    assert low <= 0.05
