@@ -59,9 +59,12 @@ def suggest_gates(spec: ModelSpec, evidence: Evidence, rows: pd.DataFrame | None
     Returns:
         In the order in which they would stand in the spec; never empty.
     """
-    return tuple(
-        Suggestion(gate, reason) for plain, reason in _plain(spec, evidence, rows) if (gate := _part(plain)) is not None
-    )
+    from pydantic import TypeAdapter
+
+    from prefect_mlops.core.spec import GatePart as Known
+
+    parts: TypeAdapter[GatePart] = TypeAdapter(Known)
+    return tuple(Suggestion(parts.validate_python(plain), reason) for plain, reason in _plain(spec, evidence, rows))
 
 
 def _plain(spec: ModelSpec, evidence: Evidence, rows: pd.DataFrame | None) -> Iterator[tuple[dict[str, Any], str]]:
@@ -93,10 +96,10 @@ def _against_baseline(evidence: Evidence, metric: str) -> tuple[dict[str, Any], 
     found = next((one for one in evidence.comparisons if (one.metric, one.against) == (metric, "baseline")), None)
     if found is None or not math.isfinite(found.advantage + found.standard_error):
         return plain, "The least that a model must do; how much better this one is could not be measured."
-    return plain, (
-        f"The least that a model must do; this one is {found.advantage:.3g} ± {found.standard_error:.2g} better than "
-        "a model without features."
-    )
+    said = f"{found.advantage:.3g} ± {found.standard_error:.2g}"
+    if found.advantage <= 0:
+        return plain, f"The least that a model must do; this one did not on {evidence.judged_on}: {said}."
+    return plain, f"The least that a model must do; this one is {said} better than a model without features."
 
 
 def _floor(evidence: Evidence, main: Measurement) -> tuple[dict[str, Any], str] | None:
@@ -208,17 +211,3 @@ def _rounded(value: float, error: float, *, down: bool) -> float:
     step = 10.0 ** math.floor(math.log10(error))
     ends = math.floor(value / step + 1e-9) if down else math.ceil(value / step - 1e-9)
     return float(f"{ends * step:.12g}")
-
-
-def _part(plain: dict[str, Any]) -> GatePart | None:
-    """The part of a spec; None where this version knows no such kind."""
-    from pydantic import TypeAdapter, ValidationError
-
-    from prefect_mlops.core.spec import GatePart as Known
-
-    try:
-        return TypeAdapter(Known).validate_python(plain)
-    except ValidationError as error:
-        if error.errors()[0]["type"] == "union_tag_invalid":
-            return None
-        raise
