@@ -111,9 +111,9 @@ class Robust(Frozen):
         import numpy as np
         from scipy import stats
 
-        from prefect_mlops.core.gates.maxt import tail_chance
         from prefect_mlops.core.metrics import compare, metric_named
         from prefect_mlops.core.metrics.encoding import encode_predictions
+        from prefect_mlops.core.scans.maxt import tail_chance
 
         spec, intact = scored.spec, scored.said["candidate"]
         try:
