@@ -1,6 +1,7 @@
 """A model's whole life through the real flows: a real server, registry, bentos and gateway, on the wines."""
 
 import json
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -153,6 +154,37 @@ def test_a_model_lives_its_whole_life(places: Places, spec: ModelSpec, tmp_path:
     assert (looked["share"], looked["step"]["outcome"]) == (spec.rollout.steps[0], "undecided")
     assert [one["kind"] for one in looked["step"]["look"]["standings"]] == ["errors", "latency"]
     assert {"data.quarantined", "data.accepted", "candidate.accepted", "bento.staged", "canary.step"} <= set(stages)
+
+
+def test_a_good_version_takes_over_by_the_plan_of_the_demo_while_callers_notice_nothing(
+    places: Places, spec: ModelSpec
+) -> None:
+    """The release that ended undecided is asked for again, with requests this time."""
+    demo = spec.model_copy(update={"rollout": load_spec(SPECS / "flights-late.yaml").rollout})
+    rows, going, failed = wine().head(1), threading.Event(), []
+
+    def call() -> None:
+        while not going.is_set():
+            try:
+                ask(places, spec, rows)
+            except OSError as error:
+                failed.append(error)
+
+    callers = [threading.Thread(target=call) for _ in range(2)]
+    for caller in callers:
+        caller.start()
+    try:
+        state = run(release, demo, 2, as_of=MARCH)
+    finally:
+        going.set()
+        for caller in callers:
+            caller.join()
+
+    assert state.name == "Promoted", state.message
+    assert places.tracking.champion(spec.name) == 2
+    assert failed == []
+    steps = [record.body for record in places.ledger.records(model=spec.name) if record.stage == "canary.step"]
+    assert [(step["share"], step["step"]["outcome"]) for step in steps[-2:]] == [(10, "go on"), (50, "go on")]
 
 
 def test_a_search_is_on_record_with_its_trials_and_runs_are_compared_by_pairs(places: Places, spec: ModelSpec) -> None:
