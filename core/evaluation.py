@@ -88,7 +88,7 @@ def evaluate(
     order = class_order(spec, *(model.classes for model in models.values() if model is not None))
     encode_target(rows[spec.target.column], class_order(spec, candidate.classes))
     said: dict[Subject, Predictions] = {
-        subject: encode_predictions(model.predict(rows), model.classes, order)
+        subject: encode_predictions(_answers(model, rows, subject), model.classes, order)
         for subject, model in models.items()
         if model is not None
     }
@@ -210,6 +210,17 @@ def measurement_of(
         weight: What each row counts.
     """
     return record_measurement(metric, y, predictions, subject, blocks, weight)
+
+
+def _answers(model: FittedModel, rows: pd.DataFrame, subject: Subject) -> Predictions:
+    """What a model says; one that learned from other columns than the rows have is named."""
+    try:
+        return model.predict(rows)
+    except DataError as error:
+        if subject == "candidate":
+            raise
+        cure = f"{error.cure}, or release a {subject} that takes these rows (`mlops-rollback`, `prefect-mlops adopt`)"
+        raise DataError(f"The {subject} cannot answer the judging rows. {error.what}", cure) from error
 
 
 def _constant(training_target: pd.Series, order: tuple[Label, ...], rows: int) -> Predictions:

@@ -177,6 +177,13 @@ def test_rows_that_cannot_be_judged_on_are_refused(change: Any, said: str) -> No
         judged(spec_of("multiclass"), change(rows_of(seed=1, problem="multiclass")))
 
 
+def test_a_champion_that_learned_from_a_column_that_is_gone_is_named_with_the_column() -> None:
+    champion, rows = fit(spec_of(), rows_of()), rows_of(seed=1).drop(columns="z")
+
+    with pytest.raises(DataError, match=r"The champion cannot answer the judging rows\. .*no column 'z'"):
+        judged(spec_of(features=("x",)), rows, champion=champion)
+
+
 def test_a_champion_without_its_version_is_refused() -> None:
     spec, rows = spec_of(), rows_of()
     with pytest.raises(DataError, match="go together"):
