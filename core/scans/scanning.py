@@ -99,7 +99,7 @@ def _loss(
     sign = 1.0 if metric.higher_is_better else -1.0
     influence = sign * other.influence
     influence[one.rows] -= sign * len(rows.y) / len(one.rows) * own.influence
-    loss = loss_from(sign * (other.value - own.value), influence, rows, other.units)
+    loss = loss_from(sign * (other.value - own.value), influence, rows, other.units, metric.rests(own.answered))
     return loss if isinstance(loss, str) else loss._replace(own=own.value)
 
 

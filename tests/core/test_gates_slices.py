@@ -15,7 +15,9 @@ from benchmarks import slices as bench
 from prefect_mlops.core.evidence import Verdict
 from prefect_mlops.core.gates.scored import Examining, Scored
 from prefect_mlops.core.gates.slices import HoldsOnSlices
-from prefect_mlops.core.scans.losses import HANDS
+from prefect_mlops.core.metrics import metric_named
+from prefect_mlops.core.metrics.sampling import drawn
+from prefect_mlops.core.scans.losses import HANDS, judging, loss_between
 from prefect_mlops.core.scans.maxt import Loss, detectable, power_of, step_down, tail_chance
 from prefect_mlops.core.scans.slicing import slice_rows
 from prefect_mlops.core.trainers.fitted import Predictions
@@ -337,6 +339,24 @@ def test_the_tail_of_a_skewed_mean_is_as_thin_as_it_is_said_to_be() -> None:
     print(f"careful tail at 1 in 1,000: {careful / runs / 2_500:.5f} ({low:.5f} to {high:.5f}), plain {plain}")
     assert low <= 1e-3 * 1.1
     assert plain > 1.8 * careful
+
+
+def test_a_loss_is_no_surer_than_the_rows_let_it_be_that_it_rests_on() -> None:
+    """Recall of 50 positives among 500 rows: Student's t of 49 degrees of freedom, not of 499."""
+    chance = np.random.default_rng(0)
+    y = (np.arange(500) < 50).astype(np.int64)
+    models = [said_by(y, chance.random(500) < 0.8) for _ in range(2)]
+    scored = scored_of(pd.DataFrame({"town": ["Ulm"] * 500}), y, *models)
+    rows = judging(scored)
+    assert not isinstance(rows, str)
+    recall, accuracy = (
+        loss_between(metric, rows, *(drawn(metric, rows.answered(said)) for said in models))
+        for metric in (metric_named("recall", "binary"), metric_named("accuracy", "binary"))
+    )
+
+    assert isinstance(recall, Loss)
+    assert isinstance(accuracy, Loss)
+    assert (recall.degrees_of_freedom, accuracy.degrees_of_freedom) == (49, 499)
 
 
 def test_the_detectable_loss_is_found_as_often_as_it_is_said() -> None:
