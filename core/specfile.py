@@ -61,9 +61,9 @@ def parse_spec(text: str, source: str = "<spec>") -> ModelSpec:
           - split: is missing. Known kinds: by-group, by-key, by-time.
           - trainer: is missing. Known kinds: partial, sklearn, or package.module:Class.
           - gates: is missing. Known kinds: at-least, at-most, better-than-baseline, better-than-champion, calibrated,
-        fair-across, fast-enough, holds-on-slices, no-leakage, not-worse-than-champion, robust, small-enough, or
-        package.module:Class.
-      - seeed (line 3): is not a key here. Did you mean seed? Allowed: alarm_level, data, features, gates, monitors,
+            fair-across, fast-enough, holds-on-slices, no-leakage, not-worse-than-champion, robust, small-enough, or
+            package.module:Class.
+          - seeed (line 3): is not a key here. Did you mean seed? Allowed: alarm_level, data, features, gates, monitors,
             name, purpose, report, retraining, rollout, search, seed, spec_version, split, suite, target, trainer.
     """
     try:
