@@ -373,6 +373,7 @@ def test_two_hundred_checks_of_equal_models_fail_in_at_most_one_case_of_twenty(n
     assert found["interval"][0] <= bench.LEVEL
 
 
+@pytest.mark.slow
 def test_a_fallen_slice_is_named_as_often_as_is_printed() -> None:
     found = bench.power(bench.FALLS["accuracy 0.85 to 0.75"], 400)
 

@@ -44,8 +44,9 @@ def test_intervals_of_metrics_and_of_paired_differences_cover_the_truth(
 
 @pytest.mark.parametrize(
     ("rows", "share"),
-    [(200, 0.5), pytest.param(2_000, 0.1, marks=pytest.mark.slow), pytest.param(20_000, 0.1, marks=pytest.mark.slow)],
+    [(200, 0.5), (2_000, 0.1), (20_000, 0.1)],
 )
+@pytest.mark.slow
 def test_the_test_of_calibration_keeps_its_level(bench: ModuleType, rows: int, share: float) -> None:
     found = bench.calibration_levels(rows, share, TENTH if rows < 20_000 else TENTH // 5)
 

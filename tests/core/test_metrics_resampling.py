@@ -74,7 +74,7 @@ def test_blocks_are_drawn_whole() -> None:
     assert (together.low, together.high) == pytest.approx((low, high), abs=0.1 * (high - low))
 
 
-@pytest.mark.parametrize(("name", "few"), [("brier", False), ("accuracy", True)])
+@pytest.mark.parametrize(("name", "few"), [pytest.param("brier", False, marks=pytest.mark.slow), ("accuracy", True)])
 def test_ends_from_cells_and_influence_values_are_those_from_rows(name: str, few: bool) -> None:
     """3,000 rows drawn as rows so often that chance moves an end by half a percent; the bench does it at 100,000."""
     chance = np.random.default_rng(2)
