@@ -24,7 +24,7 @@ from prefect_mlops.core.evaluation import evaluate
 from prefect_mlops.core.gates import decide
 from prefect_mlops.core.metrics import compare, metric_named
 from prefect_mlops.core.spec import ModelSpec
-from prefect_mlops.core.trainers import FittedModel, Predictions
+from prefect_mlops.core.trainers import FittedModel
 
 SIZES = (10_000, 1_000_000)
 REPEATS = {10_000: 5, 1_000_000: 1}
@@ -89,8 +89,8 @@ def measure(count: int) -> dict[str, Any]:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     y = rows["y"].to_numpy().astype(np.int64)
     ours, theirs = (
-        Predictions(np.asarray(model.predict(rows).labels == True, dtype=np.int64), model.predict(rows).probabilities)  # noqa: E712
-        for model in (candidate, champion)
+        said._replace(labels=np.asarray(said.labels, dtype=bool).astype(np.int64))
+        for said in (candidate.predict(rows), champion.predict(rows))
     )
     area = metric_named("roc_auc", "binary")
     assert ours.probabilities is not None

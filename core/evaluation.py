@@ -1,4 +1,4 @@
-"""Measures a candidate beside the champion and a model that knows only the prior, all on the same rows."""
+"""Measures a candidate beside the champion, the anchor and simple models, all on the same rows, for gates to judge."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def gate_problems(spec: ModelSpec) -> tuple[str, ...]:
     problems: list[str] = []
     for place, part in enumerate(spec.gates):
         try:
-            gates.append((place, resolve_part(part, Gate)))  # type: ignore[type-abstract]
+            gates.append((place, resolve_part(part, Gate)))  # type: ignore[type-abstract]  # a protocol
         except MlopsError as error:
             problems.append(f"gates[{place}]: {error}")
     known = _columns(spec)

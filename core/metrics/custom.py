@@ -88,7 +88,7 @@ def _said(path: str, answered: Answered, takes: str) -> np.ndarray:
 def _asked(path: str, function: Function, y: np.ndarray, said: np.ndarray, weight: np.ndarray) -> float:
     try:
         answer: object = function(y, said, weight)
-    except Exception as error:
+    except Exception as error:  # whatever somebody else's function raises is told with its name
         raise PartError(path, f"it raised {type(error).__name__} ({error}) on {len(y):,} rows") from error
     if isinstance(answer, np.ndarray) and answer.ndim == 0:
         answer = answer.item()

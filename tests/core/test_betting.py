@@ -261,7 +261,7 @@ def test_a_regressions_loss_is_clipped_at_half_the_spread(
     y = np.array([0.0, 0.0])
     ours, theirs = Predictions(np.array([1.0, 100.0]), None), Predictions(np.array([-3.0, 0.0]), None)
 
-    found = row_scores(metric_named(name, "regression"), y, ours, theirs, **given)  # type: ignore[arg-type]
+    found = row_scores(metric_named(name, "regression"), y, ours, theirs, **given)  # type: ignore[arg-type]  # of several types
 
     assert found is not None
     assert found.values == pytest.approx(by_hand)

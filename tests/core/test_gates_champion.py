@@ -271,7 +271,7 @@ def test_the_worse_of_champion_and_anchor_counts_and_is_named(
 @pytest.mark.parametrize("anchor", [None, 3])
 def test_without_an_anchor_of_its_own_the_champion_alone_is_compared_with(anchor: int | None) -> None:
     for against in ("both", "anchor"):
-        gate = NotWorseThanChampion(metric="accuracy", margin=0.01, against=against)  # type: ignore[arg-type]
+        gate = NotWorseThanChampion(metric="accuracy", margin=0.01, against=against)  # type: ignore[arg-type]  # a parameter is a text
         assert gate.judge(evidence(0.0, anchor_version=anchor)).outcome == "pass"
 
 
@@ -281,7 +281,7 @@ def test_many_steps_down_are_stopped_by_the_anchor_and_not_by_the_champion() -> 
     error, runs = (0.06 / 2_000) ** 0.5, 60
     fallen = {"champion": np.zeros(runs), "both": np.zeros(runs)}
     for against, lost in fallen.items():
-        gate = NotWorseThanChampion(metric="accuracy", margin=0.01, against=against)  # type: ignore[arg-type]
+        gate = NotWorseThanChampion(metric="accuracy", margin=0.01, against=against)  # type: ignore[arg-type]  # a parameter is a text
         for run in range(runs):
             for _ in range(15):
                 noise = rng.normal(0, error, 2)

@@ -205,7 +205,7 @@ def test_an_advantage_is_positive_where_a_smaller_error_is_better(name: str) -> 
     told = None if good.probabilities is None else 0.5 + 0.0 * good.probabilities
     poor = Predictions(np.full(300, y.mean()) if told is None else good.labels, told)
 
-    assert compare(metric_named(name, problem), y, good, poor).value > 0  # type: ignore[arg-type]
+    assert compare(metric_named(name, problem), y, good, poor).value > 0  # type: ignore[arg-type]  # a text
 
 
 def test_delong_covers_the_true_area_in_ninety_five_of_a_hundred() -> None:

@@ -123,7 +123,7 @@ def judged(
         model="toy", candidate="run", champion_version=champion, anchor_version=anchor, judged_on="rows",
         holdout_digest="d", measurements=(measured,), comparisons=(compared,),
     )  # fmt: skip
-    verdict = Verdict(gate="better-than-champion", metric="accuracy", outcome=better, reason="It is.")  # type: ignore[arg-type]
+    verdict = Verdict(gate="better-than-champion", metric="accuracy", outcome=better, reason="It is.")  # type: ignore[arg-type]  # a text
     return evidence, Decision(outcome="accepted", verdicts=(verdict,), summary="Accepted.")
 
 

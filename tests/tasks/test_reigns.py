@@ -123,7 +123,9 @@ def test_a_better_line_of_candidates_is_found_on_fresh_rows_and_each_row_counts_
     assert worth[-1] >= 20
     assert number >= 7
     assert counted == ((rows["at"] > day) & (rows["at"] <= moment)).sum()
-    assert read_champion.fn(places.tracking, spec_of("pages")).version == 2  # type: ignore[union-attr]
+    trusted = read_champion.fn(places.tracking, spec_of("pages"))
+    assert trusted is not None
+    assert trusted.version == 2
     assert places.tracking.aliased("visits", "anchor") == 2
 
     evidence, decision, _ = train_once(
@@ -137,6 +139,8 @@ def test_a_better_line_of_candidates_is_found_on_fresh_rows_and_each_row_counts_
     assert decision.outcome == "undecided"
 
 
+@pytest.mark.process
+@pytest.mark.usefixtures("prefect_api")
 def test_looking_at_judging_rows_is_on_record_once_a_run_and_before_its_result(places: Places) -> None:
     spec, rows = spec_of("pages"), visits(40)
     day = START + timedelta(days=20)
