@@ -39,9 +39,15 @@ class Reign(Frozen):
     counted_until: dict[str, str] = Field(default_factory=dict)
     holdout_use: HoldoutUse | None = None
 
-    def unseen_after(self, metric: str) -> str:
-        """The time after which no row has been bet on for a metric or has chosen the champion; empty for none."""
-        times = [time for time in (self.chosen_until, self.counted_until.get(metric, "")) if time]
+    def unseen_after(self, metric: str, *, arrived: bool = False) -> str:
+        """The time after which no row has been bet on for a metric or has chosen the champion; empty for none.
+
+        Args:
+            metric: What is bet on.
+            arrived: Whether rows are told by when they arrived, because they do not say when they happened.
+        """
+        chosen = self.since if arrived else self.chosen_until
+        times = [time for time in (chosen, self.counted_until.get(metric, "")) if time]
         return max(times, key=datetime.fromisoformat, default="")
 
 

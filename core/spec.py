@@ -271,6 +271,14 @@ class ModelSpec(Frozen):
         """SHA-256 over the whole spec in canonical JSON, defaults included: equal meaning, equal digest."""
         return _digest(self)
 
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """Columns that are looked at beside key, time, features and target: to split, weigh and cut rows."""
+        weights = (self.data.weight, getattr(self.trainer, "weight", None))
+        cut = (name for gate in self.resolved_gates() for name in getattr(gate, "looks_at", ()))
+        named = (*self.split.columns, *(name for name in weights if name is not None), *cut)
+        return tuple(name for name in dict.fromkeys(named) if name != self.target.column)
+
     def resolved_gates(self) -> tuple[Gate, ...]:
         """The gates, with those named by import path made.
 

@@ -172,8 +172,8 @@ def load_labelled_rows(tables: DeltaTables, spec: ModelSpec, as_of: datetime, ve
         versions: Which versions of the tables are read.
 
     Returns:
-        One row a key (the last accepted one), with the features, key, time and target columns; none where nothing
-        was accepted or labelled yet.
+        One row a key (the last accepted one), with the features, key, time and target columns and those that rows are
+        split, weighed or cut by; none where nothing was accepted or labelled yet.
     """
     after = as_of - timedelta(days=spec.data.history_days) if spec.data.history_days else None
     rows = _with_labels(tables, spec, _read_rows(tables, spec, versions, after, as_of), versions)
@@ -202,8 +202,7 @@ def _read_rows(
     import pandas as pd
 
     clock = spec.data.time or ACCEPTED_AT
-    split_by = (name for name in spec.split.columns if name != spec.target.column)
-    columns = [*dict.fromkeys([*spec.data.key, *spec.features.names, *split_by, clock, ACCEPTED_AT])]
+    columns = [*dict.fromkeys([*spec.data.key, *spec.features.names, *spec.beside, clock, ACCEPTED_AT])]
     if spec.data.labels == "with-rows":
         columns.append(spec.target.column)
     if versions.data_version < 0:

@@ -29,26 +29,28 @@ def wagers_on(scored: Scored, gates: Iterable[Gate], reign: Reign) -> tuple[Wage
     """Bet on every metric that a gate compares on fresh rows, with the rows that have not been counted before.
 
     Rows count once: those newer than all that chose the champion or were bet on. A label that comes so late that
-    newer rows were counted already is not counted.
+    newer rows were counted already is not counted. Rows that do not say when they happened go by when they arrived,
+    where a gate asks for fresh rows by name.
 
     Args:
         scored: The judging rows, all newer than both models' training.
         gates: The spec's gates.
         reign: Where betting stands.
     """
-    if scored.spec.data.time is None or "champion" not in scored.said:
+    if "champion" not in scored.said:
         return ()
     from prefect_mlops.core.betting.bets import begin, bet
 
     earlier = {wager.metric: wager for wager in reign.wagers}
     found: dict[str, Wager] = {}
     for gate in gates:
-        if not getattr(gate, "bets", False):
+        clock = _clock(scored, gate)
+        if clock is None:
             continue
         name = gate.metrics[0]
         wager = earlier.get(name) or begin(name, reign.version)
-        times = scored.rows[scored.spec.data.time]
-        fresh = _after(times, reign.unseen_after(name))
+        times = scored.rows[clock]
+        fresh = _after(times, reign.unseen_after(name, arrived=clock == ACCEPTED_AT))
         if fresh.any():
             wager = bet(
                 wager,
@@ -96,6 +98,16 @@ def reported(scored: Scored, metrics: Sequence[Metric], reign: Reign) -> tuple[M
         for metric in metrics
         if rests_on_enough(metric, y, champion)
     )
+
+
+def _clock(scored: Scored, gate: Gate) -> str | None:
+    """The column that tells which rows are newer for a gate; None where it does not bet, or nothing tells."""
+    if not getattr(gate, "bets", False):
+        return None
+    if scored.spec.data.time is not None:
+        return scored.spec.data.time
+    by_arrival = getattr(gate, "rows", None) == "fresh" and ACCEPTED_AT in scored.rows.columns
+    return ACCEPTED_AT if by_arrival else None
 
 
 def _after(times: pd.Series, moment: str) -> np.ndarray:

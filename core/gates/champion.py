@@ -78,7 +78,7 @@ class _Paired(Frozen):
             return verdict
         reason = (
             f"The hold-out has served its {planned:,} planned comparison{'s' if planned > 1 else ''} and this would be "
-            f"number {use.comparisons:,}; bring fresh rows, by newer labels or another split."
+            f"number {use.comparisons:,}; bring fresh rows; better-than-champion bets on them with rows: fresh."
         )
         return verdict.model_copy(update={"outcome": "undecided", "reason": reason})
 
@@ -110,7 +110,8 @@ class BetterThanChampion(_Paired):
     rows: Annotated[
         Literal["fresh", "holdout"] | None,
         Field(
-            description="Bet on rows newer than both trainings, or compare on the hold-out; by default what there is."
+            description="Bet on rows newer than both trainings (by data.time, or else by when they arrived), or "
+            "compare on the hold-out; by default fresh with data.time, holdout without."
         ),
     ] = None
     planned: Annotated[int, Field(ge=1, description="Comparisons that a hold-out serves.")] = 20
@@ -138,8 +139,8 @@ class BetterThanChampion(_Paired):
             return self._on_holdout(evidence, self.kind, "champion", self.margin, strict=True, planned=self.planned)
         if wager is None or wager.champion_version != evidence.champion_version:
             reason = (
-                f"Nothing was bet on {self.metric} against version {evidence.champion_version}; fresh rows need "
-                "data.time in the spec, or choose rows: holdout."
+                f"Nothing was bet on {self.metric} against version {evidence.champion_version}: the judging rows say "
+                "neither when they happened (data.time) nor when they were accepted. Or choose rows: holdout."
             )
             return Verdict(gate=self.kind, metric=self.metric, outcome="not applicable", reason=reason)
         return self._on_fresh_rows(evidence, wager)

@@ -50,6 +50,11 @@ class FairAcross(Frozen):
     minimum_rows: Annotated[int, Field(ge=20, description="Rows without which a group is left out.")] = 100
 
     @property
+    def looks_at(self) -> tuple[str, ...]:
+        """The column that the judging rows must have, be it a feature or not."""
+        return (self.column,)
+
+    @property
     def metrics(self) -> tuple[str, ...]:
         """None: it looks at the rows themselves."""
         return ()

@@ -58,7 +58,7 @@ class NoLeakage(Frozen):
         return limit_verdict(self.kind, "", evidence.examined(gate_digest(self)))
 
     def _columns(self, scored: Scored) -> Iterator[Check]:
-        """Each feature alone, asked what it tells of the target."""
+        """Each feature alone, asked what it tells: those that tell too much, or the one that tells most."""
         import numpy as np
 
         from prefect_mlops.core.survey.problem import Posed
@@ -73,11 +73,16 @@ class NoLeakage(Frozen):
             return
         posed = Posed(spec.target.problem, None, y, scored.order)
         measure = "area under the curve" if scored.order else "R²"
-        for name in spec.features.names:
-            found, _ = lone_strength(rows[name], posed, identifier=False, seed=scored.seed)
-            said = f"Column {name!r} alone tells the target with {measure} {found:.4g}"
-            cure = "; leave it out unless it is known when a prediction is made." if found > self.strength else "."
-            yield Check(name=name, value=found, bound=self.strength, rows=len(y), reason=said + cure)
+        strengths = {
+            name: lone_strength(rows[name], posed, identifier=False, seed=scored.seed)[0]
+            for name in spec.features.names
+        }
+        most = max(strengths, key=lambda name: strengths[name])
+        told = [name for name, found in strengths.items() if found > self.strength]
+        for name in told or [most]:
+            said = f"Column {name!r} alone tells the target with {measure} {strengths[name]:.4g}"
+            cure = "; leave it out unless it is known when a prediction is made." if told else ", no other more."
+            yield Check(name=name, value=strengths[name], bound=self.strength, rows=len(y), reason=said + cure)
 
     def _rows(self, scored: Scored, training: pd.DataFrame) -> Iterator[Check]:
         """Rows on both sides of the split."""

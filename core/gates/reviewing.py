@@ -70,12 +70,10 @@ def _problems(spec: ModelSpec, gate: Gate, known: frozenset[str] | None) -> Iter
     margin = getattr(gate, "margin", 0.0)
     if isinstance(margin, int | float) and not margin >= 0:
         yield f"the margin is {margin:g}. Give one of 0 or more; the gate's name says the direction."
-    if getattr(gate, "rows", None) == "fresh" and spec.data.time is None:
-        yield "rows: fresh needs to know which rows are newer. Name data.time, or choose rows: holdout."
     if gate.kind in OF_CLASSES and spec.target.problem == "regression":
         yield "it is about classes, and the problem is a regression. Leave it out."
     if ":" not in gate.kind:
-        yield from _looked_at(spec, _named(gate), known)
+        yield from _looked_at(spec, getattr(gate, "looks_at", ()), known)
 
 
 def _metrics(spec: ModelSpec, gate: Gate) -> Iterator[str]:
@@ -92,12 +90,6 @@ def _metrics(spec: ModelSpec, gate: Gate) -> Iterator[str]:
             yield f"{name} lies between 0 and 1, so a bound of {bound:g} says nothing or asks too much."
         elif isinstance(bound, int | float) and not math.isfinite(bound):
             yield f"the bound is {bound}. Give a number."
-
-
-def _named(gate: Gate) -> tuple[str, ...]:
-    """The columns that a gate cuts rows by."""
-    one, several = getattr(gate, "column", None), getattr(gate, "columns", ())
-    return (*((one,) if isinstance(one, str) else ()), *several)
 
 
 def _looked_at(spec: ModelSpec, names: Iterable[str], known: frozenset[str] | None) -> Iterator[str]:

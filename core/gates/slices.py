@@ -68,6 +68,11 @@ class HoldsOnSlices(Frozen):
             raise ValueError("at_least, at_most: one bound fits one metric; give each metric a gate of its own")
         return self
 
+    @property
+    def looks_at(self) -> tuple[str, ...]:
+        """The columns that the judging rows must have, be they features or not."""
+        return self.columns
+
     def examine(self, scored: Scored) -> Examination:
         """Compare every metric on every slice."""
         from prefect_mlops.core.metrics import metric_named

@@ -208,8 +208,8 @@ def test_a_worn_hold_out_decides_nothing_and_asks_for_fresh_rows(gate: Any, adva
 
     assert found.outcome == "undecided"
     assert found.reason == (
-        "The hold-out has served its 20 planned comparisons and this would be number 21; bring fresh rows, by newer "
-        "labels or another split."
+        "The hold-out has served its 20 planned comparisons and this would be number 21; bring fresh rows; "
+        "better-than-champion bets on them with rows: fresh."
     )
 
 

@@ -256,6 +256,27 @@ def test_a_run_reads_the_versions_that_its_event_named(
     assert len(load_labelled_rows.fn(tables, spec, NOON, pin_versions.fn(tables, spec))) == 200
 
 
+def test_columns_that_rows_are_weighed_and_cut_by_are_read_though_no_feature(
+    spec: ModelSpec, tables: DeltaTables, rows: pd.DataFrame, labels: pd.DataFrame
+) -> None:
+    more = rows.assign(counts=1.5, taught=2.0, side="left", region="north", unasked=0)
+    accept_rows.fn(tables, spec, more, "b1", NOON)
+    accept_labels.fn(tables, spec, labels, "l1", NOON)
+    gates = [
+        *spec.model_dump(mode="json")["gates"],
+        {"kind": "fair-across", "column": "side"},
+        {"kind": "holds-on-slices", "metrics": ["accuracy"], "columns": ["region", "plan"]},
+    ]
+    data = spec.data.model_dump(mode="json") | {"weight": "counts"}
+    trainer = spec.trainer.model_dump(mode="json") | {"weight": "taught"}
+    changed = spec.model_dump(mode="json") | {"gates": gates, "data": data, "trainer": trainer}
+
+    found = load_labelled_rows.fn(tables, ModelSpec.model_validate(changed), NOON, pin_versions.fn(tables, spec))
+
+    assert {"counts", "taught", "side", "region"} <= {*found.columns}
+    assert "unasked" not in found.columns
+
+
 def test_rows_newer_than_as_of_are_not_read(
     spec: ModelSpec, tables: DeltaTables, rows: pd.DataFrame, labels: pd.DataFrame
 ) -> None:

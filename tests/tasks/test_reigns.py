@@ -183,3 +183,27 @@ def test_a_worn_hold_out_decides_nothing_more(places: Places) -> None:
     assert "fresh rows" in outcomes[-1].summary
     _, decision, _ = train_once(places, strong, rows, START + timedelta(days=9))
     assert decision.outcome == "undecided"
+
+
+def test_a_model_without_times_is_never_spent_where_rows_count_as_they_arrive(places: Places) -> None:
+    gate = {"kind": "better-than-champion", "metric": "accuracy", "rows": "fresh"}
+    parts: dict[str, Any] = {"gates": [gate], "data": {"key": ["visit"]}, "split": {"kind": "by-key"}}
+    weak, strong = (spec_of(*features, **parts) for features in (("pages",), ("pages", "minutes")))
+    rows = visits(80).rename(columns={"at": "accepted_at"})
+    day = START + timedelta(days=20)
+    _, decision, _ = train_once(places, weak, rows[rows["accepted_at"] <= day], day)
+    assert decision.accepted
+
+    counted = 0
+    for number in range(2, 60, 2):
+        moment = day + timedelta(days=number)
+        seen = rows[rows["accepted_at"] <= moment]
+        evidence, decision, _ = train_once(places, strong, seen, moment)
+        (wager,) = evidence.wagers
+        assert counted <= wager.rows <= (seen["accepted_at"] > day).sum() * 0.4
+        counted = wager.rows
+        if decision.accepted:
+            break
+
+    assert decision.accepted
+    assert wager.e_value >= 20
