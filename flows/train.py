@@ -108,10 +108,16 @@ def train(
             search=learned.search,
             pictures=pictures,
         )
+        subject = str(logged.version or logged.run)
+        made = {
+            "evidence": evidence,
+            "decision": decision,
+            "lineage": lineage,
+            "labels_version": versions.labels_version,
+        }
+        # Within the lock: the next training must see which rows were bet on.
+        record_stage(places.ledger, spec, f"candidate.{decision.outcome}", subject, moment, made)
 
-    subject = str(logged.version or logged.run)
-    made = {"evidence": evidence, "decision": decision, "lineage": lineage, "labels_version": versions.labels_version}
-    record_stage(places.ledger, spec, f"candidate.{decision.outcome}", subject, moment, made)
     publish_decision(spec, evidence, decision, {"MLflow": logged.link}, pictures)
     publish_experiment(spec, report, {"MLflow": logged.link})
     publish_card(spec, render_model_card(places.ledger, spec))
