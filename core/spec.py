@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
+from prefect_mlops.core.approval import Approval
 from prefect_mlops.core.gates import (
     AtLeast,
     AtMost,
@@ -31,6 +32,7 @@ from prefect_mlops.core.parts import Frozen, kind_of
 from prefect_mlops.core.plugins import CustomPart, resolve_part
 from prefect_mlops.core.rollout import RolloutPlan
 from prefect_mlops.core.search.space import Search
+from prefect_mlops.core.serving import Serving
 from prefect_mlops.core.splits import ByGroup, ByKey, ByTime
 from prefect_mlops.core.trainers import PartialTrainer, SklearnTrainer, Trainer
 from prefect_mlops.core.validation import Action
@@ -199,6 +201,10 @@ class ModelSpec(Frozen):
     alarm_level: Annotated[
         float, Field(gt=0, lt=0.5, description="Chance that any alarm gate fails a candidate with which all is fine.")
     ] = 0.05
+    serving: Serving = Serving()
+    approval: Annotated[
+        Approval | None, Field(description="A person decides before a version sees traffic; nobody when absent.")
+    ] = None
     rollout: RolloutPlan = RolloutPlan()
     monitors: tuple[MonitorPart, ...] = ()
     retraining: Retraining = Retraining()

