@@ -99,7 +99,7 @@ class ServingProcess(Frozen):
         except psutil.NoSuchProcess:
             return False
 
-    def wait_ready(self, path: str, what: str, failures: Sequence[bytes] = ()) -> None:
+    def wait_ready(self, path: str, what: str, failures: Sequence[bytes] = (), seconds: float = BOOT_SECONDS) -> None:
         """Wait until it answers; one that does not is ended.
 
         Args:
@@ -107,11 +107,12 @@ class ServingProcess(Frozen):
             what: How to call it in an error.
             failures: Words in the log that mean it will never be ready: a supervisor starts a failing worker again
                 for ever, with its port open all the while.
+            seconds: How long to wait.
 
         Raises:
             ServingError: It ended, said that it failed, or took too long; the end of its log is quoted.
         """
-        deadline = time.monotonic() + BOOT_SECONDS
+        deadline = time.monotonic() + seconds
         try:
             while time.monotonic() < deadline:
                 if self._answers(path):
@@ -124,7 +125,8 @@ class ServingProcess(Frozen):
         except BaseException:
             self.stop()
             raise
-        ended = "ended" if not self.alive() else "failed" if time.monotonic() < deadline else "is not ready in time"
+        late = f"was not ready in {seconds:g} s"
+        ended = "ended" if not self.alive() else "failed" if time.monotonic() < deadline else late
         self.stop()
         raise ServingError(f"{what} {ended}: {self._last_words()}", f"Look at {self.log}")
 
@@ -201,10 +203,10 @@ class BentoProcess(ServingProcess):
         kept = {name: value for name, value in store.environment().items() if not name.startswith("MLOPS_")}
         return cls.spawn(command, kept | own, port, log)
 
-    def wait_serving(self, tag: str) -> None:
-        """Wait until it is ready for requests.
+    def wait_serving(self, tag: str, seconds: float = BOOT_SECONDS) -> None:
+        """Wait so long until it is ready for requests.
 
         Raises:
             ServingError: It did not become ready, and was ended.
         """
-        self.wait_ready("/readyz", f"Bento {tag}", FAILURES)
+        self.wait_ready("/readyz", f"Bento {tag}", FAILURES, seconds)

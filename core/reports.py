@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from prefect_mlops.core.documents.markdown import table
+from prefect_mlops.core.documents.markdown import plain, table
 from prefect_mlops.core.intake import Intake, end_of
 from prefect_mlops.core.monitors import Finding, Seen
 from prefect_mlops.core.spec import ModelSpec
+from prefect_mlops.core.staging import Staged
 
 __all__ = ["drift_report", "intake_report", "rollout_report"]
 
@@ -75,10 +76,23 @@ def drift_report(spec: ModelSpec, seen: Seen, findings: tuple[Finding, ...]) -> 
     )
 
 
-def rollout_report(spec: ModelSpec, version: int, steps: tuple[str, ...], links: dict[str, str]) -> str:
-    """How a rollout went, one line a step."""
+def rollout_report(
+    spec: ModelSpec, version: int, steps: tuple[str, ...], links: dict[str, str], staged: Staged | None = None
+) -> str:
+    """How a rollout went, one line a step, and what the trial before it showed."""
     lines = "\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1))
-    return f"# {spec.name}: rollout of version {version}\n\n{_links(links)}\n\n{lines}\n"
+    tried = ""
+    if staged is not None and staged.findings:
+        rows = [
+            (found.name, found.outcome, _number(found.measured), _number(found.limit), plain(found.reason))
+            for found in staged.findings
+        ]
+        tried = f"\n## The trial of the bento\n\n{table(('', 'outcome', 'measured', 'limit', ''), rows)}\n"
+    return f"# {spec.name}: rollout of version {version}\n\n{_links(links)}\n\n{lines}\n{tried}"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
 
 
 def _links(links: dict[str, str]) -> str:

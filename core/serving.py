@@ -19,9 +19,11 @@ class Budget(Frozen):
     ] = None
     memory_mb: Annotated[float | None, Field(gt=0, description="Resident memory after the requests.")] = None
     memory_growth_mb: Annotated[
-        float | None, Field(gt=0, description="What the requests may add to it; a leak shows here.")
+        float | None, Field(gt=0, description="What 10,000 requests may add to it once it is warm: a leak shows here.")
     ] = 64
-    cold_start_seconds: Annotated[float | None, Field(gt=0, description="From start to ready.")] = None
+    cold_start_seconds: Annotated[
+        float | None, Field(gt=0, description="From start to ready; one that takes four times as long is ended.")
+    ] = None
 
 
 class Serving(Frozen):

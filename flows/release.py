@@ -57,11 +57,11 @@ def release(spec: SpecParameter, version: int, environment: str = "default", as_
         learned = package.lineage.data
         bento = build_bento(spec, package, places.bentos)
         record_stage(places.ledger, spec, "bento.built", subject, moment, {"bento": bento.tag})
-        staged = stage_bento(bento, places.bentos)
+        staged = stage_bento(spec, bento, places.bentos)
         record_stage(places.ledger, spec, "bento.staged", subject, moment, {"report": staged})
         if not staged.fit:
             announce(Event.CANARY_FAILED, spec, subject, moment, version=version, reason=staged.reason, data=learned)
-            publish_rollout(spec, version, (staged.reason,), {"bento": bento.tag})
+            publish_rollout(spec, version, (staged.reason,), {"bento": bento.tag}, staged)
             return Completed(name="Rejected", message=staged.reason)
 
         placed = deploy_bento(spec, bento, places.bentos, places.target, places.predictions)
@@ -74,7 +74,7 @@ def release(spec: SpecParameter, version: int, environment: str = "default", as_
             if step.outcome != "go on":
                 undo_rollout(spec, places.target, placed)
                 announce(Event.CANARY_FAILED, spec, subject, moment, version=version, reason=step.reason, data=learned)
-                publish_rollout(spec, version, steps, {"bento": bento.tag})
+                publish_rollout(spec, version, steps, {"bento": bento.tag}, staged)
                 return Completed(name=ENDS[step.outcome], message=steps[-1])
 
         finish_rollout(spec, places.target, placed)
@@ -82,7 +82,8 @@ def release(spec: SpecParameter, version: int, environment: str = "default", as_
         promoted = {"version": version, "slot": placed.slot, "previous": previous}
         record_stage(places.ledger, spec, "champion.promoted", subject, moment, promoted)
 
-    publish_rollout(spec, version, steps, {"bento": bento.tag, "served at": places.target.url(spec.name)})
+    links = {"bento": bento.tag, "served at": places.target.url(spec.name)}
+    publish_rollout(spec, version, steps, links, staged)
     publish_card(spec, render_model_card(places.ledger, spec))
     announce(Event.CHAMPION_PROMOTED, spec, subject, moment, version=version, reason=steps[-1], data=learned)
     return Completed(name="Promoted", message=f"Version {version} is champion. {steps[-1]}")

@@ -18,7 +18,7 @@ from .judging import judge_candidate, judge_health
 from .landing import watch_landing
 from .learning import learn_candidate
 from .monitoring import collect_predictions, observe_model
-from .packaging import build_bento, stage_bento
+from .packaging import build_bento
 from .publishing import (
     announce,
     announce_intake,
@@ -44,6 +44,7 @@ from .rollout import (
 )
 from .runs import load_places, load_source, one_writer, run_key, run_logger, run_name, time_of_run
 from .searching import search_candidate
+from .staging import stage_bento
 from .suites import read_history
 from .training import profile_candidate, split_rows, train_candidate, train_in_parts
 from .validation import load_suite, validate_data

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from prefect_mlops.core.intake import Intake
     from prefect_mlops.core.monitors import Finding, Seen
     from prefect_mlops.core.spec import ModelSpec
+    from prefect_mlops.core.staging import Staged
     from prefect_mlops.tasks.data import Versions
 
 __all__ = [
@@ -226,10 +227,12 @@ def publish_health(spec: ModelSpec, seen: Seen, findings: tuple[Finding, ...]) -
 
 
 @task
-def publish_rollout(spec: ModelSpec, version: int, steps: tuple[str, ...], links: dict[str, str]) -> None:
-    """Show how a rollout went, step by step, in the Prefect UI."""
+def publish_rollout(
+    spec: ModelSpec, version: int, steps: tuple[str, ...], links: dict[str, str], staged: Staged | None = None
+) -> None:
+    """Show how a rollout went, step by step, and what the trial before it showed, in the Prefect UI."""
     key = artifact_key(spec.name, "rollout")
-    _publish(rollout_report(spec, version, steps, links), key=key, description=steps[-1])
+    _publish(rollout_report(spec, version, steps, links, staged), key=key, description=steps[-1])
 
 
 @task

@@ -165,15 +165,12 @@ def _write_records(
     """
     import json
 
+    from prefect_mlops.core.trainers.golden import golden_rows
+
     rows = reference.head(GOLDEN_ROWS)
     hidden = [name for name in spec.features.numeric if name in spec.data.personal]
     rows = rows.assign(**{name: float(reference[name].mean()) for name in hidden})
-    said = candidate.predict(rows)
-    golden = {
-        "rows": json.loads(rows[list(candidate.features)].to_json(orient="records", double_precision=15)),
-        "predictions": [_plain(label) for label in said.labels],
-        "probabilities": None if said.probabilities is None else said.probabilities.tolist(),
-    }
+    golden = golden_rows(candidate, rows, spec.features.category)
     form = {"features": list(candidate.features), "classes": list(candidate.classes), "trusted": list(file.trusted)}
     (folder / MODEL_FILE).write_bytes(file.content)
     for name, record in (("evidence", evidence), ("decision", decision), ("lineage", lineage), ("profile", profile)):
@@ -234,7 +231,3 @@ def _dataset(data: DataVersion, tables: DeltaTables | None) -> DatasetInput:
 
 def _flat(parameters: dict[str, object]) -> dict[str, str]:
     return {key: str(value)[:500] for key, value in parameters.items()}
-
-
-def _plain(value: object) -> object:
-    return value.item() if hasattr(value, "item") else value

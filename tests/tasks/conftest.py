@@ -11,6 +11,7 @@ import skops.io
 from prefect_mlops.core.lineage import DataVersion, Lineage
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.core.trainers import FittedModel, trusted_types
+from prefect_mlops.core.trainers.golden import golden_rows
 from prefect_mlops.tasks.registry import Package
 
 ESTIMATORS = {
@@ -61,12 +62,7 @@ def make_package(spec: ModelSpec, version: int) -> tuple[FittedModel, Package, p
     rows = make_rows(spec.target.problem)
     model = spec.resolved_trainer().fit(spec, rows)
     head = rows.head(25)
-    said = model.predict(head)
-    golden = {
-        "rows": json.loads(head[list(model.features)].to_json(orient="records", double_precision=15)),
-        "predictions": said.labels.tolist(),
-        "probabilities": None if said.probabilities is None else said.probabilities.tolist(),
-    }
+    golden = golden_rows(model, head, spec.features.category)
     data = DataVersion(table="t", version=0, rows=len(rows), digest="0" * 64)
     lineage = Lineage(
         model=spec.name,

@@ -217,7 +217,7 @@ def test_an_adopted_version_is_packaged(places: Places, register: Callable[..., 
     adopted = take(places, spec, register(pipeline_of_theirs().fit(rows[THEIRS], rows["late"])), rows)
 
     bento = build_bento.fn(spec, fetch_package.fn(places.tracking, spec, adopted.version), places.bentos)
-    staged = stage_bento.fn(bento, places.bentos)
+    staged = stage_bento.fn(spec, bento, places.bentos)
 
     assert staged.fit, staged.reason
 
