@@ -32,7 +32,9 @@ class Event(StrEnum):
     CANDIDATE_ACCEPTED = "mlops.candidate.accepted"
     CANDIDATE_REJECTED = "mlops.candidate.rejected"
     CANDIDATE_UNDECIDED = "mlops.candidate.deferred"
+    HEALTH_WATCHED = "mlops.health.watched"
     CANARY_FAILED = "mlops.canary.failed"
+    CANARY_STEPPED = "mlops.canary.stepped"
     LANDING_WATCHED = "mlops.landing.watched"
 
 
@@ -56,6 +58,7 @@ def event_payload(
     data: DataVersion | None = None,
     labels: DataVersion | None = None,
     reason: str = "",
+    began: str = "",
 ) -> dict[str, Any]:
     """What every event carries, each key always there: a trigger that names a missing key starts no run.
 
@@ -71,6 +74,7 @@ def event_payload(
         data: The accepted rows.
         labels: The labels; the accepted rows where labels come with them.
         reason: One sentence for people.
+        began: Since when it is so, ISO 8601, for states that can tell.
 
     Examples:
         >>> rows = DataVersion(table="flights-late-accepted", version=7, rows=2, digest="5e")
@@ -88,4 +92,5 @@ def event_payload(
         "data": rows.model_dump(mode="json"),
         "labels": known.model_dump(mode="json"),
         "reason": reason,
+        "began": began,
     }

@@ -9,8 +9,8 @@ from prefect_mlops.core.parts import Frozen
 
 __all__ = ["ColumnDrift", "DriftMonitor", "Finding", "Monitor", "PerformanceMonitor", "Seen", "worst_state"]
 
-State = Literal["unknown", "healthy", "drifted", "degraded"]
-GRAVITY: tuple[State, ...] = ("unknown", "healthy", "drifted", "degraded")
+State = Literal["unknown", "healthy", "drifted", "degraded", "breached"]
+GRAVITY: tuple[State, ...] = ("unknown", "healthy", "drifted", "degraded", "breached")
 """Of the states that monitors find, from the lightest to the gravest."""
 
 
@@ -66,11 +66,12 @@ class Seen(Frozen):
 
 
 class Finding(Frozen):
-    """What one monitor says of what was seen."""
+    """What one monitor says of what was seen, and since when where it can tell: ISO 8601, else empty."""
 
     monitor: str
     state: State
     reason: str
+    began: str = ""
 
 
 @runtime_checkable

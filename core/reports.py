@@ -13,7 +13,7 @@ __all__ = ["drift_report", "intake_report", "rollout_report"]
 OUTCOMES = {"accepted": "✅", "known": "✅", "rejected": "❌"}
 DETAILED = 10
 """Batches whose every expectation is shown; a page of hundreds is read by nobody."""
-STATES = {"healthy": "✅", "drifted": "🌊", "degraded": "❌", "unknown": "❔"}
+STATES = {"healthy": "✅", "drifted": "🌊", "degraded": "❌", "breached": "🔥", "unknown": "❔"}
 
 
 def intake_report(spec: ModelSpec, taken: Sequence[Intake]) -> str:

@@ -1,5 +1,5 @@
 """Rollouts: how a new version takes over its traffic, and when that is undone."""
 
-from prefect_mlops.core.rollout.plan import Need, RolloutPlan, requests_needed
+from prefect_mlops.core.rollout.plan import Need, Quality, RolloutPlan, Shadow, requests_needed
 
-__all__ = ["Need", "RolloutPlan", "requests_needed"]
+__all__ = ["Need", "Quality", "RolloutPlan", "Shadow", "requests_needed"]

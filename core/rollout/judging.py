@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from prefect_mlops.core.rollout.machine import Look, Standing
-from prefect_mlops.core.rollout.plan import RolloutPlan
+from prefect_mlops.core.rollout.plan import Quality, RolloutPlan
 from prefect_mlops.core.rollout.requests import Request
 from prefect_mlops.core.rollout.sequential import below_double, below_limit, worse
 
@@ -55,17 +55,26 @@ class Requests(NamedTuple):
 
     def after(self, start: int) -> Self:
         """Those from a place on."""
+        return self.at(np.arange(start, len(self.units)))
+
+    def at(self, places: npt.NDArray[np.intp]) -> Self:
+        """Those at some places, in that order; a place may be named again."""
         return type(self)(
-            self.units[start:],
-            self.chains[start:],
-            self.on_canary[start:],
-            self.percent[start:],
-            self.failed[start:],
-            self.milliseconds[start:],
+            self.units[places],
+            self.chains[places],
+            self.on_canary[places],
+            self.percent[places],
+            self.failed[places],
+            self.milliseconds[places],
         )
 
 
-def judge_requests(plan: RolloutPlan, requests: Requests, percent: int, seconds: float) -> Look:
+Labelled = tuple[Requests, npt.NDArray[np.bool_]]
+
+
+def judge_requests(
+    plan: RolloutPlan, requests: Requests, percent: int, seconds: float, labelled: Labelled | None = None
+) -> Look:
     """Hold a canary against its champion and its limits by all requests of the rollout so far.
 
     Args:
@@ -73,9 +82,10 @@ def judge_requests(plan: RolloutPlan, requests: Requests, percent: int, seconds:
         requests: All since the rollout began, those of earlier steps too.
         percent: The canary's percent of the traffic in the step that is judged.
         seconds: Since that step began.
+        labelled: Those with a label by now, and whether they were answered wrongly; for plans that judge answers.
 
     Returns:
-        What is known: errors and latency, each with its tests.
+        What is known: errors and latency, each with its tests, and wrong answers where the plan judges them.
     """
     budget, start = latency_budget(plan, requests)
     slow = requests.milliseconds > budget
@@ -88,12 +98,10 @@ def judge_requests(plan: RolloutPlan, requests: Requests, percent: int, seconds:
     )
     here = requests.percent == percent
     counted = [len(np.unique(requests.chains[here & arm])) for arm in (requests.on_canary, ~requests.on_canary)]
-    return Look(
-        requests=counted[0],
-        champion_requests=counted[1],
-        seconds=seconds,
-        standings=(errors, latency.model_copy(update={"note": note})),
-    )
+    standings: tuple[Standing, ...] = (errors, latency.model_copy(update={"note": note}))
+    if plan.quality:
+        standings = (*standings, _judge_answers(plan, plan.quality, labelled or _none(requests), percent))
+    return Look(requests=counted[0], champion_requests=counted[1], seconds=seconds, standings=standings)
 
 
 def judge_kind(
@@ -132,6 +140,23 @@ def judge_kind(
         below_double=_value(_end(below_double(arm[now], share[now]))),
         below_limit=_value(absolute),
     )
+
+
+def _judge_answers(plan: RolloutPlan, quality: Quality, labelled: Labelled, percent: int) -> Standing:
+    """What labels say. A step waits for them only where the plan names how many; else they speak against alone."""
+    requests, wrong = labelled
+    here = int((requests.on_canary & (requests.percent == percent)).sum())
+    asked = quality.labelled_per_step
+    standing = judge_kind("wrong", plan, requests, wrong, percent, quality.wrong_rate_limit)
+    note = f"{here:,} labelled canary answers in this step"
+    if here < asked:  # what few labels say is not enough to go on
+        standing = standing.model_copy(update={"below_double": 0.0, "below_limit": 0.0})
+        note = f"{note} of {asked:,}"
+    return standing.model_copy(update={"note": note, "holds": asked > 0})
+
+
+def _none(requests: Requests) -> Labelled:
+    return requests.at(np.arange(0)), np.zeros(0, dtype=bool)
 
 
 def latency_budget(plan: RolloutPlan, requests: Requests) -> tuple[float, int]:

@@ -1,6 +1,6 @@
 """What a look at a canary means for its rollout: go on, hold, roll back, or give up undecided."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -9,7 +9,7 @@ from prefect_mlops.core.rollout.plan import RolloutPlan
 
 __all__ = ["Look", "Position", "Standing", "Step", "advance"]
 
-Outcome = Literal["go on", "hold", "roll back", "undecided"]
+Outcome = Literal["go on", "hold", "roll back", "undecided", "outdated"]
 
 
 class Standing(Frozen):
@@ -24,6 +24,7 @@ class Standing(Frozen):
         below_double: E of this step that it is less than twice as bad.
         below_limit: E of this step that it keeps to its limit.
         note: What hinders the tests, if anything.
+        holds: Whether a step waits for its tests; one that nothing may ever be known of can only speak against.
     """
 
     kind: str
@@ -34,6 +35,7 @@ class Standing(Frozen):
     below_double: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
     below_limit: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
     note: str = ""
+    holds: bool = True
 
     def sentence(self) -> str:
         """What is counted and bet, for people."""
@@ -61,7 +63,10 @@ class Look(Frozen):
 
 
 class Step(Frozen):
-    """What one look means, and the look itself; None where nothing was compared."""
+    """What one look means, and the look itself; None where nothing was compared.
+
+    `outdated` is no look's meaning: somebody has chosen another champion while the step went on.
+    """
 
     outcome: Outcome
     reason: str
@@ -72,7 +77,7 @@ class Position(Frozen):
     """How far a rollout is.
 
     Attributes:
-        step: Counted from 0; the number of steps when all are passed.
+        step: Counted from 0, which is the shadow where the plan has one; the number of steps when all are passed.
         ended: How it ended, empty while it goes on.
     """
 
@@ -80,21 +85,25 @@ class Position(Frozen):
     ended: Literal["", "whole", "roll back", "undecided"] = ""
 
     def share(self, plan: RolloutPlan) -> int:
-        """Percent of the traffic that the canary gets: nothing once it is undone, all once it is whole."""
+        """Percent of the traffic that the canary gets.
+
+        Nothing in a shadow and once it is undone; once it is whole all but what is held back for the former champion.
+        """
         if self.ended:
-            return 100 if self.ended == "whole" else 0
-        return plan.steps[self.step]
+            return 100 - plan.hold_back if self.ended == "whole" else 0
+        return plan.shares[self.step]
 
 
 def advance(plan: RolloutPlan, position: Position, look: Look) -> tuple[Position, Step]:
     """Say where a rollout stands after a look.
 
     Rolling back comes first, at any time: one kind of event suffices, at its part of `alpha_rollback`. A part is
-    `alpha_rollback` over the number of kinds. The mean of their E would hold only if a user's first event of one kind
-    told nothing of that user's first of another; the parts need no such thing, and cost next to nothing.
+    `alpha_rollback` over the number of kinds of the whole plan, those of its shadow too. The mean of their E would hold
+    only if a user's first event of one kind told nothing of that user's first of another; the parts need no such
+    thing, and cost next to nothing.
 
-    Going on takes every kind, each below double or below its limit at `alpha_go_on`, and the step's least requests and
-    seconds.
+    Going on takes every kind that holds, each below double or below its limit at `alpha_go_on`, and the step's least
+    requests and seconds.
 
     Args:
         plan: The spec's plan.
@@ -106,7 +115,7 @@ def advance(plan: RolloutPlan, position: Position, look: Look) -> tuple[Position
 
     Examples:
         >>> plan = RolloutPlan(steps=(10,), min_seconds_per_step=0)
-        >>> bad = Standing(kind="errors", worse=150.0)
+        >>> bad = Standing(kind="errors", worse=250.0)
         >>> position, step = advance(plan, Position(), Look(requests=40, seconds=3, standings=(bad,)))
         >>> step.outcome, position.ended, position.share(plan)
         ('roll back', 'roll back', 0)
@@ -116,33 +125,48 @@ def advance(plan: RolloutPlan, position: Position, look: Look) -> tuple[Position
         return position, Step(outcome=outcome, reason="The rollout has ended.", look=look)
     said = "; ".join(standing.sentence() for standing in look.standings)
     worst = max(look.standings, key=lambda standing: standing.worse)
-    needed = len(look.standings) / plan.alpha_rollback
+    needed = max(len(look.standings), len(plan.kinds)) / plan.alpha_rollback
     if worst.worse >= needed:
         reason = f"The canary is worse in {worst.kind}: E reached {worst.worse:.3g} of {needed:g}. {said}."
         return Position(step=position.step, ended="roll back"), Step(outcome="roll back", reason=reason, look=look)
-    open_ends = _open_ends(plan, look)
+    asked = _asked(plan, position)
+    open_ends = _open_ends(plan, asked, look)
     if not open_ends:
         passed = position.step + 1
         reason = f"{look.requests} canary requests: every kind of event is below double or below its limit. {said}."
-        ended: Literal["", "whole"] = "whole" if passed == len(plan.steps) else ""
+        ended: Literal["", "whole"] = "whole" if passed == len(plan.shares) else ""
         return Position(step=passed, ended=ended), Step(outcome="go on", reason=reason, look=look)
     waits = f"{look.requests} canary requests; {', '.join(open_ends)}"
-    if look.seconds >= plan.max_seconds_per_step:
+    if look.seconds >= asked.most_seconds:
         reason = f"Undecided after {look.seconds:.0f} s and {waits}. {said}."
         return Position(step=position.step, ended="undecided"), Step(outcome="undecided", reason=reason, look=look)
     return position, Step(outcome="hold", reason=f"{waits}. {said}.", look=look)
 
 
-def _open_ends(plan: RolloutPlan, look: Look) -> list[str]:
+class _Asked(NamedTuple):
+    """What a step takes beside its tests."""
+
+    requests: int
+    least_seconds: float
+    most_seconds: float
+
+
+def _asked(plan: RolloutPlan, position: Position) -> _Asked:
+    if plan.shadow and position.step == 0:
+        return _Asked(plan.shadow.pairs, 0, plan.shadow.max_seconds)
+    return _Asked(plan.requests_per_step, plan.min_seconds_per_step, plan.max_seconds_per_step)
+
+
+def _open_ends(plan: RolloutPlan, asked: _Asked, look: Look) -> list[str]:
     """What still stands between a step and its end."""
     needed = 1 / plan.alpha_go_on
     found = [
         f"{standing.kind} shown neither below double nor below the limit"
         for standing in look.standings
-        if max(standing.below_double, standing.below_limit) < needed
+        if standing.holds and max(standing.below_double, standing.below_limit) < needed
     ]
-    if look.requests < plan.requests_per_step:
-        found.append(f"{plan.requests_per_step} are the least")
-    if look.seconds < plan.min_seconds_per_step:
-        found.append(f"{plan.min_seconds_per_step:g} s are the least")
+    if look.requests < asked.requests:
+        found.append(f"{asked.requests} are the least")
+    if look.seconds < asked.least_seconds:
+        found.append(f"{asked.least_seconds:g} s are the least")
     return found

@@ -19,7 +19,7 @@ from scipy.special import logsumexp
 
 from prefect_mlops.core.rollout.plan import SHARES_OF_LIMIT
 
-__all__ = ["above_limit", "below_double", "below_limit", "paired_loss", "worse"]
+__all__ = ["above_limit", "below_double", "below_limit", "bets_above", "paired_loss", "worse"]
 
 Hits = npt.NDArray[np.bool_]
 Path = npt.NDArray[np.float64]
@@ -112,8 +112,17 @@ def above_limit(hits: Hits, limit: float) -> Path:
         >>> float(np.exp(above_limit(np.array([True]), 0.5)[-1]).round(2))
         1.42
     """
-    bets = np.array([*(limit * WORSE)[limit * WORSE < 1], (1 + limit) / 2])
-    return _log_mean(hits, np.full(len(hits), limit), bets)
+    return _log_mean(hits, np.full(len(hits), limit), bets_above(limit))
+
+
+def bets_above(limit: float) -> npt.NDArray[np.float64]:
+    """The rates above a limit on which is bet, shape `(bets,)`: some multiples of it, and half-way to 1.
+
+    Examples:
+        >>> bets_above(0.5).tolist()
+        [0.625, 0.75, 0.75]
+    """
+    return np.array([*(limit * WORSE)[limit * WORSE < 1], (1 + limit) / 2])
 
 
 def paired_loss(candidate_right: Hits, champion_right: Hits) -> Path:
