@@ -32,6 +32,8 @@ class Event(StrEnum):
     CANDIDATE_ACCEPTED = "mlops.candidate.accepted"
     CANDIDATE_REJECTED = "mlops.candidate.rejected"
     CANDIDATE_UNDECIDED = "mlops.candidate.deferred"
+    APPROVAL_ASKED = "mlops.approval.asked"
+    APPROVAL_REFUSED = "mlops.approval.refused"
     CANARY_FAILED = "mlops.canary.failed"
     LANDING_WATCHED = "mlops.landing.watched"
 

@@ -1,4 +1,5 @@
 from .adopting import adopt_version, fetch_source
+from .approving import ask_approval, find_lapse, recall_stage, record_lapse, withdraw_version
 from .champions import load_anchor, load_champion, promote_version, read_champion
 from .data import (
     accept_labels,
@@ -54,6 +55,7 @@ __all__ = [
     "adopt_version",
     "announce",
     "announce_intake",
+    "ask_approval",
     "build_bento",
     "check_due",
     "choose_rollback",
@@ -65,6 +67,7 @@ __all__ = [
     "evaluate_candidate",
     "fetch_package",
     "fetch_source",
+    "find_lapse",
     "find_waiting",
     "finish_rollout",
     "foresee_rollout",
@@ -100,6 +103,8 @@ __all__ = [
     "read_champion",
     "read_history",
     "read_reign",
+    "recall_stage",
+    "record_lapse",
     "record_stage",
     "release_quarantined",
     "render_model_card",
@@ -120,4 +125,5 @@ __all__ = [
     "undo_rollout",
     "validate_data",
     "watch_landing",
+    "withdraw_version",
 ]
