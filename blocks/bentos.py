@@ -128,6 +128,10 @@ class BentoStore(Block):
                 raise ServingError(f"BentoML could not build {tag}: {said}", "Mend that and run mlops-release again")
         return tag
 
+    def discard(self, tag: str) -> None:
+        """Remove a bento that nobody will serve; nothing happens where it is not there. A release builds it again."""
+        shutil.rmtree(self._folder_of(tag), ignore_errors=True)
+
     def environment(self) -> dict[str, str]:
         """The environment of a process that works with this store."""
         kept = quiet_environment()

@@ -33,6 +33,8 @@ class Event(StrEnum):
     CANDIDATE_REJECTED = "mlops.candidate.rejected"
     CANDIDATE_UNDECIDED = "mlops.candidate.deferred"
     HEALTH_WATCHED = "mlops.health.watched"
+    APPROVAL_ASKED = "mlops.approval.asked"
+    APPROVAL_REFUSED = "mlops.approval.refused"
     CANARY_FAILED = "mlops.canary.failed"
     CANARY_STEPPED = "mlops.canary.stepped"
     LANDING_WATCHED = "mlops.landing.watched"

@@ -32,8 +32,12 @@ ENDS = (
     *("Accepted", "Rejected", "PartlyRejected", "NothingNew"),
     *("Undecided", "Promoted", "RolledBack", "Outdated", "Refused"),
     *("Healthy", "Degraded", "Drifted", "Unknown", "Unserved", "NotDue", "Told"),
+    *("Better", "Worse", "NoDifference", "Ongoing"),
 )
 """The names of end states: Prefect's own, and those of our flows, which it announces under these names."""
+
+WAITS = ("Suspended", "Paused")
+"""States in which a run sends no heartbeat and is not dead: it waits for a person."""
 
 
 def bootstrap(specs: "Iterable[ModelSpec]", home: Path, environment: str = "default", pool: str = "local") -> list[str]:
@@ -106,7 +110,7 @@ def _standing(client: SyncPrefectClient) -> str:
         tags=["mlops"],
         trigger=EventTrigger(
             after={"prefect.flow-run.heartbeat"},
-            expect={"prefect.flow-run.heartbeat", *(f"prefect.flow-run.{end}" for end in ENDS)},
+            expect={"prefect.flow-run.heartbeat", *(f"prefect.flow-run.{end}" for end in (*ENDS, *WAITS))},
             match={"prefect.resource.id": "prefect.flow-run.*"},
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,

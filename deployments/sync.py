@@ -26,6 +26,8 @@ FLOWS = {
     "retrain": "Train again when it is due.",
     "rollback": "Give the traffic back to the champion before.",
 }
+WITHDRAW = {"withdraw": "Put away a version about which nobody decided in time."}
+"""Deployed for a model whose spec asks for an approval."""
 SCHEDULES = {"monitor": "17 6 * * *", "retrain": "47 6 * * 1"}
 EVENT_VERSIONS = {
     "as_of": "{{ (event.payload.as_of or none) }}",  # an empty time would start no run; null is the scheduled time
@@ -158,14 +160,15 @@ def _existing(path: Path) -> str:
 
 def _group(spec: ModelSpec, pool: str) -> list[dict[str, Any]]:
     whole = spec.model_dump(mode="json")
-    return [_deployment(spec, whole, flow, pool) for flow in FLOWS]
+    flows = FLOWS | (WITHDRAW if spec.approval else {})
+    return [_deployment(spec, whole, flow, pool, said) for flow, said in flows.items()]
 
 
-def _deployment(spec: ModelSpec, whole: dict[str, Any], flow: str, pool: str) -> dict[str, Any]:
+def _deployment(spec: ModelSpec, whole: dict[str, Any], flow: str, pool: str, said: str) -> dict[str, Any]:
     return {
         "name": spec.name,
         "entrypoint": f"prefect_mlops.flows.{flow}.{flow}",
-        "description": f"{FLOWS[flow]} {spec.purpose.decision}",
+        "description": f"{said} {spec.purpose.decision}",
         "tags": ["mlops", spec.name],
         "parameters": {"spec": whole, "environment": "default"},
         "enforce_parameter_schema": True,
@@ -177,7 +180,7 @@ def _deployment(spec: ModelSpec, whole: dict[str, Any], flow: str, pool: str) ->
     }
 
 
-def _triggers(spec: ModelSpec, flow: str) -> list[dict[str, Any]]:
+def _triggers(spec: ModelSpec, flow: str) -> list[dict[str, Any]]:  # noqa: PLR0911  # one return a flow
     """What starts a flow by itself. A state is answered once in its cool-down, a fact once for each subject."""
     cool_down = float(spec.retraining.cool_down_seconds)
     reason = {"reason": "{{ event.payload.reason }}"}
@@ -192,6 +195,8 @@ def _triggers(spec: ModelSpec, flow: str) -> list[dict[str, Any]]:
     if flow == "rollback":
         asked = reason | {"as_of": EVENT_VERSIONS["as_of"]}
         return [_trigger(spec, "rollback", Event.HEALTH_BREACHED, asked, for_each=ONCE_A_WHILE, within=cool_down)]
+    if flow == "withdraw":
+        return [_when_release_failed(spec)]
     if flow == "retrain":
         states = (Event.MODEL_DEGRADED, Event.CHAMPION_MISSING)
         asked = EVENT_VERSIONS | reason
@@ -219,6 +224,27 @@ def _trigger(
         "threshold": 1,
         "within": within,
         "parameters": parameters,
+    }
+
+
+def _when_release_failed(spec: ModelSpec) -> dict[str, Any]:
+    """The server fails a run that nobody answers, and no hook of the flow runs: its own event is the only trace."""
+    release = [
+        {"prefect.resource.role": "flow", "prefect.resource.name": "mlops-release"},
+        {"prefect.resource.role": "deployment", "prefect.resource.name": spec.name},
+    ]
+    return {
+        "type": "event",
+        "name": f"{spec.name}-withdraw-when-release-failed",
+        "enabled": True,
+        "match": {"prefect.resource.id": "prefect.flow-run.*"},
+        "match_related": release,
+        "expect": ["prefect.flow-run.Failed"],
+        "for_each": ["prefect.resource.id"],
+        "posture": "Reactive",
+        "threshold": 1,
+        "within": 0.0,
+        "parameters": {"run": "{{ event.resource.id }}"},
     }
 
 

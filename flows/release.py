@@ -10,6 +10,7 @@ from prefect_mlops.core.events import Event
 from prefect_mlops.core.specparameter import SpecParameter
 from prefect_mlops.tasks import (
     announce,
+    ask_approval,
     build_bento,
     deploy_bento,
     fetch_package,
@@ -22,6 +23,7 @@ from prefect_mlops.tasks import (
     publish_card,
     publish_rollout,
     read_champion,
+    recall_stage,
     record_stage,
     render_model_card,
     run_canary,
@@ -29,6 +31,7 @@ from prefect_mlops.tasks import (
     stage_bento,
     time_of_run,
     undo_rollout,
+    withdraw_version,
 )
 
 __all__ = ["release"]
@@ -57,15 +60,24 @@ def release(spec: SpecParameter, version: int, environment: str = "default", as_
         learned = package.lineage.data
         bento = build_bento(spec, package, places.bentos)
         record_stage(places.ledger, spec, "bento.built", subject, moment, {"bento": bento.tag})
-        staged = stage_bento(spec, bento, places.bentos)
-        record_stage(places.ledger, spec, "bento.staged", subject, moment, {"report": staged})
+        staged = recall_stage(places.ledger, spec, bento) or stage_bento(spec, bento, places.bentos)
+        record_stage(places.ledger, spec, "bento.staged", subject, moment, {"report": staged, "bento": bento.tag})
         if not staged.fit:
             announce(Event.CANARY_FAILED, spec, subject, moment, version=version, reason=staged.reason, data=learned)
             publish_rollout(spec, version, (staged.reason,), {"bento": bento.tag}, staged)
             return Completed(name="Rejected", message=staged.reason)
 
+        consent = ask_approval(spec, places.ledger, bento, staged, champion, moment)
+        if consent.ended:
+            withdraw_version(places.tracking, places.bentos, places.target, spec, version, bento.tag)
+            announce(
+                Event.APPROVAL_REFUSED, spec, subject, moment, version=version, reason=consent.reason, data=learned
+            )
+            publish_rollout(spec, version, (staged.reason, consent.reason), {"bento": bento.tag})
+            return Completed(name=consent.ended, message=consent.reason)
+
         placed = deploy_bento(spec, bento, places.bentos, places.target, places.predictions)
-        steps: tuple[str, ...] = (staged.reason, placed.reason, foresee_rollout(spec, placed))
+        steps: tuple[str, ...] = (staged.reason, consent.reason, placed.reason, foresee_rollout(spec, placed))
         for share in spec.rollout.steps if champion else ():
             step = run_canary(spec, places.target, placed, share)
             steps = (*steps, f"{share}%: {step.reason}")

@@ -1,4 +1,5 @@
 from .adopting import adopt_version, fetch_source
+from .approving import ask_approval, find_lapse, recall_stage, record_lapse, withdraw_version
 from .champions import load_anchor, load_champion, promote_version, read_champion
 from .data import (
     accept_labels,
@@ -55,6 +56,7 @@ __all__ = [
     "adopt_version",
     "announce",
     "announce_intake",
+    "ask_approval",
     "build_bento",
     "check_due",
     "choose_rollback",
@@ -66,6 +68,7 @@ __all__ = [
     "evaluate_candidate",
     "fetch_package",
     "fetch_source",
+    "find_lapse",
     "find_waiting",
     "finish_rollout",
     "foresee_rollout",
@@ -101,6 +104,8 @@ __all__ = [
     "read_champion",
     "read_history",
     "read_reign",
+    "recall_stage",
+    "record_lapse",
     "record_stage",
     "release_quarantined",
     "render_model_card",
@@ -121,4 +126,5 @@ __all__ = [
     "undo_rollout",
     "validate_data",
     "watch_landing",
+    "withdraw_version",
 ]
