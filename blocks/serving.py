@@ -178,7 +178,9 @@ class BentoProcess(ServingProcess):
     """A bento served by `bentoml serve`."""
 
     @classmethod
-    def launch(cls, store: BentoStore, tag: str, *, slot: str, spool: Path | None, log: Path) -> Self:
+    def launch(
+        cls, store: BentoStore, tag: str, *, slot: str, spool: Path | None, log: Path, personal: str = ""
+    ) -> Self:
         """Start serving a bento on a free port, without waiting until it is ready.
 
         Args:
@@ -187,6 +189,7 @@ class BentoProcess(ServingProcess):
             slot: The slot's name, for the prediction log.
             spool: Where predictions are logged; None for nowhere.
             log: Where the server's own output goes.
+            personal: The key of the stand-ins for personal values, for the prediction log.
 
         Raises:
             NotFound: The bento is not in the store.
@@ -198,6 +201,8 @@ class BentoProcess(ServingProcess):
         own = {"BENTOML_HOME": str(home), "MLOPS_SLOT": slot, "OMP_NUM_THREADS": "1"}
         if spool is not None:
             own["MLOPS_SPOOL"] = str(spool)
+        if personal:
+            own["MLOPS_PERSONAL_KEY"] = personal
         port = free_port()
         command = [sys.executable, "-m", "bentoml", "serve", str(path), "--host", "127.0.0.1", "--port", str(port)]
         kept = {name: value for name, value in store.environment().items() if not name.startswith("MLOPS_")}

@@ -17,6 +17,7 @@ from prefect_mlops.blocks.bentos import BentoStore
 from prefect_mlops.blocks.envoy import Counters
 from prefect_mlops.blocks.placements import Assignment, Occupied, Placements, changing, read_placements
 from prefect_mlops.blocks.requestlog import RequestsSeen
+from prefect_mlops.blocks.secretfiles import keep_secret, read_secret
 from prefect_mlops.blocks.serving import BentoProcess, ServingProcess, free_port, quiet_environment
 from prefect_mlops.blocks.settings import place
 from prefect_mlops.core.errors import MlopsError, NotFound, PortInUse, ServingError
@@ -51,7 +52,15 @@ class LocalTarget(Block):
         return f"http://127.0.0.1:{self.port}/{model}"
 
     def deploy(
-        self, model: str, slot: Slot, store: BentoStore, tag: str, *, version: int, spool: Path | None
+        self,
+        model: str,
+        slot: Slot,
+        store: BentoStore,
+        tag: str,
+        *,
+        version: int,
+        spool: Path | None,
+        personal: str = "",
     ) -> Occupied:
         """Serve a bento in a slot, without traffic; what ran there before is ended first.
 
@@ -62,6 +71,7 @@ class LocalTarget(Block):
             tag: Which bento.
             version: The registry version that it holds.
             spool: Where predictions are logged; None for nowhere.
+            personal: The key of the stand-ins for personal values; empty keeps the one that the model had.
 
         Raises:
             NotFound: The bento is not in the store, or Envoy is not installed.
@@ -70,6 +80,8 @@ class LocalTarget(Block):
                 all traffic are as they were.
         """
         store.verified(tag)
+        if personal:
+            keep_secret(self._folder(), model, personal)
         wanted = Assignment(tag=tag, version=version, store=str(store.folder()), spool=spool)
         with self._changing() as placements:
             self._ensure_gateway(placements)
@@ -217,7 +229,8 @@ class LocalTarget(Block):
         """Start a server and write it down before it is ready: if we die now, whoever comes next finds and ends it."""
         log = self._folder() / "logs" / f"{model}-{slot}.log"
         store = BentoStore(home=wanted.store)
-        process = BentoProcess.launch(store, wanted.tag, slot=slot, spool=wanted.spool, log=log)
+        secret = read_secret(self._folder(), model)
+        process = BentoProcess.launch(store, wanted.tag, slot=slot, spool=wanted.spool, log=log, personal=secret)
         assigned = wanted.model_dump(include=set(Assignment.model_fields))
         placements.of(model).slots[slot] = Occupied(**assigned, process=process)
 
