@@ -40,9 +40,14 @@ class Contract(Frozen):
         fields: The features, in the order in which the pipeline takes them.
         key: Columns that name a row; a request may carry them for the prediction log.
         time: The column that says when a row happened, likewise.
-        personal: Columns that the prediction log leaves out.
+        personal: Columns that the prediction log must not show.
         trusted: Types that the model file may hold beyond those that skops itself trusts.
-        runtime: What reads the model file.
+        runtime: What reads the model file, `model.onnx` or `model.skops`.
+        threshold: The chance from which on the positive class is said; None where the likelier class is said.
+        quantiles: What a regression says beside its median, rising; empty for most.
+        most_rows: Rows that a request may hold.
+        most_kilobytes: Size that it may have.
+        timeout_seconds: After which it is answered with a 504.
     """
 
     model: ModelName
@@ -55,20 +60,36 @@ class Contract(Frozen):
     time: str | None = None
     personal: tuple[str, ...] = ()
     trusted: tuple[str, ...] = ()
-    runtime: Literal["skops"] = "skops"
+    runtime: Literal["onnx", "skops"] = "skops"
+    threshold: float | None = None
+    quantiles: tuple[float, ...] = ()
+    most_rows: int = 1000
+    most_kilobytes: int = 4096
+    timeout_seconds: float = 30
 
 
 def contract_of(
-    spec: ModelSpec, version: int, features: Sequence[str], classes: Sequence[Label], trusted: Sequence[str]
+    spec: ModelSpec,
+    version: int,
+    features: Sequence[str],
+    classes: Sequence[Label],
+    trusted: Sequence[str],
+    *,
+    runtime: Literal["onnx", "skops"] = "skops",
+    threshold: float | None = None,
+    quantiles: Sequence[float] = (),
 ) -> Contract:
     """The contract of one version.
 
     Args:
-        spec: Says which features are categories, and names key and time.
+        spec: Says which features are categories, names key and time, and limits requests.
         version: The registry version.
         features: The columns the pipeline takes, in order.
         classes: The labels it can say, in the order of its probabilities.
         trusted: Types that loading it must trust.
+        runtime: What reads it.
+        threshold: The chance from which on it says its positive class, if it has one of its own.
+        quantiles: The quantiles that it says, rising.
     """
     return Contract(
         model=spec.name,
@@ -83,4 +104,10 @@ def contract_of(
         time=spec.data.time,
         personal=spec.data.personal,
         trusted=tuple(trusted),
+        runtime=runtime,
+        threshold=threshold,
+        quantiles=tuple(quantiles),
+        most_rows=spec.serving.most_rows,
+        most_kilobytes=spec.serving.most_kilobytes,
+        timeout_seconds=spec.serving.timeout_seconds,
     )

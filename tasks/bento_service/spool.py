@@ -31,9 +31,12 @@ class Spool:
         self._writer = threading.Thread(target=self._write_all, name="spool", daemon=True)
         self._writer.start()
 
-    def record(self, rows: list[dict[str, Any]], predictions: list[Any], latency_ms: float) -> None:
+    def record(self, rows: list[dict[str, Any]], predictions: list[Any], latency_ms: float, **_: Any) -> None:
         """Hand over one answered request: its rows, what was said of each, and how long it took; never waits."""
         self.put([self._line(*pair, latency_ms) for pair in zip(rows, predictions, strict=True)])
+
+    def failed(self, rows: list[dict[str, Any]], latency_ms: float, **_: Any) -> None:
+        """Hand over one request that the model could not answer."""
 
     def put(self, lines: list[dict[str, Any]]) -> None:
         """Hand over the lines of one request; never waits."""
@@ -74,7 +77,7 @@ class Spool:
             "version": contract["version"],
             "slot": self._slot,
             "predicted_at": datetime.now(UTC).isoformat(timespec="microseconds"),
-            "key": _key([row[name] for name in contract["key"]]),
+            "key": _key([row.get(name) for name in contract["key"]]),
             "event_time": _utc(happened).isoformat(timespec="microseconds") if isinstance(happened, datetime) else None,
             "prediction": str(said.prediction),
             "score": said.score,

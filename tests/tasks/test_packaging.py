@@ -29,7 +29,7 @@ def test_a_staged_bento_answers_as_the_model_did_offline(
 
     assert staged.fit, staged.reason
     assert staged.largest_difference is not None
-    assert staged.largest_difference <= 1e-9
+    assert staged.largest_difference <= 1e-5
     assert staged.latency_p50_ms is not None
     assert staged.latency_p99_ms is not None
     assert 0 < staged.latency_p50_ms <= staged.latency_p99_ms
@@ -48,26 +48,26 @@ def test_a_version_is_built_once_and_carries_what_it_was_made_from(store: BentoS
     assert json.loads((source / "spec.json").read_text())["name"] == spec.name
     assert json.loads((source / "lineage.json").read_text())["spec_digest"] == spec.digest
     assert json.loads((source / "contract.json").read_text())["version"] == 7
-    assert f"scikit-learn=={installed('scikit-learn')}\n" in (source / "requirements.txt").read_text()
+    assert f"onnxruntime=={installed('onnxruntime')} " in (source / "requirements.lock.txt").read_text()
 
 
 def test_a_bento_that_answers_otherwise_than_offline_is_not_fit(store: BentoStore, toy_spec, toy_package) -> None:
     spec = toy_spec("regression")
     _, package, _ = toy_package(spec, 5)
     golden = json.loads(package.golden)
-    golden["predictions"][3] += 1e-6
+    golden["predictions"][3] += 1e-2
     bento = build_bento.fn(spec, package._replace(golden=json.dumps(golden)), store)
 
     staged = stage_bento.fn(bento, store)
 
     assert not staged.fit
-    assert "differ by 1e-06" in staged.reason
+    assert "differ by 0.00" in staged.reason
 
 
 def test_a_bento_that_cannot_load_its_model_is_not_fit_and_says_why(store: BentoStore, toy_spec, toy_package) -> None:
     spec = toy_spec("binary")
     _, package, _ = toy_package(spec, 6)
-    bento = build_bento.fn(spec, package._replace(trusted=()), store)
+    bento = build_bento.fn(spec, package._replace(trusted=(), onnx=b""), store)
 
     staged = stage_bento.fn(bento, store)
 
@@ -80,7 +80,7 @@ def test_a_flipped_byte_of_the_model_is_found_before_anything_starts(store: Bent
     spec = toy_spec("binary")
     _, package, _ = toy_package(spec, 9)
     bento = build_bento.fn(spec, package, store)
-    model = store.path(bento.tag) / "src" / "model.skops"
+    model = store.path(bento.tag) / "src" / "model.onnx"
     content = bytearray(model.read_bytes())
     content[len(content) // 2] ^= 1
     model.write_bytes(content)
