@@ -208,7 +208,8 @@ def _difference(contract: Contract, golden: dict[str, list[object]], served: lis
     if len(served) != len(golden["rows"]):
         return float("inf")
     if contract.problem == "regression":
-        said, offline = [[answer["prediction"]] for answer in served], [[value] for value in golden["predictions"]]
+        said: object = [[answer["prediction"]] for answer in served]
+        offline: object = [[value] for value in golden["predictions"]]
     else:
         said = [list(answer["probabilities"].values()) for answer in served]  # type: ignore[attr-defined]  # JSON
         offline = golden["probabilities"]
