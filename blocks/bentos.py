@@ -20,11 +20,12 @@ from prefect_mlops.core.errors import NotFound, ServingError
 __all__ = ["BentoStore", "content_version"]
 
 BUILD = """
-import sys, bentoml
+import pathlib, sys, bentoml
 model, version, folder = sys.argv[1:]
+locked = pathlib.Path(folder, "requirements.lock.txt").exists()
 bentoml.build(
     "service:service", name=model, version=version, build_ctx=folder, include=["*"],
-    python={"requirements_txt": "requirements.txt", "lock_packages": False},
+    python={"requirements_txt": "requirements.lock.txt" if locked else "requirements.txt", "lock_packages": False},
 )
 """
 
@@ -102,7 +103,7 @@ class BentoStore(Block):
         BentoML's home is global to a process, so the build runs in one of its own.
 
         Args:
-            folder: Holds `service.py`, all it needs, and `requirements.txt` with what must be installed.
+            folder: Holds `service.py`, all it needs, and what must be installed as `requirements.lock.txt` (or `.txt`).
             model: The bento's name.
 
         Returns:

@@ -175,7 +175,7 @@ class ServingProcess(Frozen):
 
 
 class BentoProcess(ServingProcess):
-    """A bento served by `bentoml serve`."""
+    """A bento served by uvicorn, through the `run.py` that it carries; by `bentoml serve` where it carries none."""
 
     @classmethod
     def launch(
@@ -204,7 +204,9 @@ class BentoProcess(ServingProcess):
         if personal:
             own["MLOPS_PERSONAL_KEY"] = personal
         port = free_port()
-        command = [sys.executable, "-m", "bentoml", "serve", str(path), "--host", "127.0.0.1", "--port", str(port)]
+        runner = path / "src" / "run.py"
+        serve = [str(runner)] if runner.is_file() else ["-m", "bentoml", "serve", str(path)]
+        command = [sys.executable, *serve, "--host", "127.0.0.1", "--port", str(port)]
         kept = {name: value for name, value in store.environment().items() if not name.startswith("MLOPS_")}
         return cls.spawn(command, kept | own, port, log)
 

@@ -43,7 +43,12 @@ class Contract(Frozen):
         personal: Columns whose values the prediction log may not hold as they are.
         personal_log: Whether it leaves them out, or holds stand-ins by which rows can be matched.
         trusted: Types that the model file may hold beyond those that skops itself trusts.
-        runtime: What reads the model file.
+        runtime: What reads the model file, `model.onnx` or `model.skops`.
+        threshold: The chance from which on the positive class is said; None where the likelier class is said.
+        quantiles: What a regression says beside its median, rising; empty for most.
+        most_rows: Rows that a request may hold.
+        most_kilobytes: Size that it may have.
+        timeout_seconds: After which it is answered with a 504.
     """
 
     model: ModelName
@@ -57,20 +62,36 @@ class Contract(Frozen):
     personal: tuple[str, ...] = ()
     personal_log: Literal["left-out", "hashed"] = "left-out"
     trusted: tuple[str, ...] = ()
-    runtime: Literal["skops"] = "skops"
+    runtime: Literal["onnx", "skops"] = "skops"
+    threshold: float | None = None
+    quantiles: tuple[float, ...] = ()
+    most_rows: int = 1000
+    most_kilobytes: int = 4096
+    timeout_seconds: float = 30
 
 
 def contract_of(
-    spec: ModelSpec, version: int, features: Sequence[str], classes: Sequence[Label], trusted: Sequence[str]
+    spec: ModelSpec,
+    version: int,
+    features: Sequence[str],
+    classes: Sequence[Label],
+    trusted: Sequence[str],
+    *,
+    runtime: Literal["onnx", "skops"] = "skops",
+    threshold: float | None = None,
+    quantiles: Sequence[float] = (),
 ) -> Contract:
     """The contract of one version.
 
     Args:
-        spec: Says which features are categories, and names key and time.
+        spec: Says which features are categories, names key and time, and limits requests.
         version: The registry version.
         features: The columns the pipeline takes, in order.
         classes: The labels it can say, in the order of its probabilities.
         trusted: Types that loading it must trust.
+        runtime: What reads it.
+        threshold: The chance from which on it says its positive class, if it has one of its own.
+        quantiles: The quantiles that it says, rising.
     """
     return Contract(
         model=spec.name,
@@ -86,4 +107,10 @@ def contract_of(
         personal=spec.data.personal,
         personal_log=spec.serving.personal,
         trusted=tuple(trusted),
+        runtime=runtime,
+        threshold=threshold,
+        quantiles=tuple(quantiles),
+        most_rows=spec.serving.most_rows,
+        most_kilobytes=spec.serving.most_kilobytes,
+        timeout_seconds=spec.serving.timeout_seconds,
     )

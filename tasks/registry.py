@@ -16,6 +16,7 @@ from prefect_mlops.core.names import logged_name
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.tasks.model_files import log_model_file
 from prefect_mlops.tasks.recording import log_search, write_holdout, write_report
+from prefect_mlops.tasks.served_form import FORM, ONNX_FILE, UNTRIED, converted_for, form_of, read_form
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +48,21 @@ class Logged(NamedTuple):
 
 
 class Package(NamedTuple):
-    """What the registry keeps of one version for serving it: bytes and records, nothing unpickled."""
+    """What the registry keeps of one version for serving it: bytes and records, nothing unpickled.
+
+    Attributes:
+        version: Its number in the registry.
+        model: The fitted pipeline in skops's format.
+        trusted: Types that loading it must trust.
+        features: The columns it takes, in order.
+        classes: The labels it can say, in the order of its probabilities.
+        golden: Rows with the answers that serving must give, as JSON.
+        lineage: What it was made from.
+        onnx: The same model for ONNX Runtime; empty where that does not say the same.
+        without_onnx: Why it is empty.
+        threshold: The chance from which on the positive class is said; None where the likelier class is said.
+        quantiles: The quantiles that a regression says, rising.
+    """
 
     version: int
     model: bytes
@@ -56,6 +71,10 @@ class Package(NamedTuple):
     classes: tuple[bool | int | str, ...]
     golden: str
     lineage: Lineage
+    onnx: bytes = b""
+    without_onnx: str = UNTRIED
+    threshold: float | None = None
+    quantiles: tuple[float, ...] = ()
 
 
 @task
@@ -86,13 +105,15 @@ def log_candidate(
 
     Raises:
         TrackingUnavailable: MLflow does not answer.
-        TrainingError: The model holds a type that cannot be stored safely.
+        TrainingError: The model holds a type that cannot be stored safely, or the spec wants a runtime that does not
+            say what the model says.
     """
     from prefect_mlops.core.decisions.report import decision_page
     from prefect_mlops.core.decisions.tags import decision_tags
     from prefect_mlops.core.trainers.stored import stored
 
     file, tags = stored(candidate), decision_tags(evidence, decision)
+    converted = converted_for(spec, candidate, reference) if decision.accepted else None
     client = tracking.client()
     tracking.activate()
     import mlflow
@@ -108,6 +129,9 @@ def log_candidate(
         client.log_inputs(run.info.run_id, [_dataset(lineage.data, tables)])
         with tempfile.TemporaryDirectory() as folder:
             _write_records(Path(folder), spec, candidate, evidence, decision, lineage, profile, reference, file)
+            if converted and converted.content:
+                Path(folder, ONNX_FILE).write_bytes(converted.content)
+            Path(folder, FORM).write_text(form_of(candidate, file.trusted, converted).model_dump_json())
             page = decision_page(spec, evidence, decision, {}, pictures)
             Path(folder, "decision.html").write_text(page, encoding="utf-8")
             if judging is not None:
@@ -133,18 +157,20 @@ def fetch_package(tracking: MlflowTracking, spec: ModelSpec, version: int) -> Pa
     Raises:
         NotFound: The registry has no such version.
     """
-    import json
-
     folder = records_of(tracking, spec.name, version)
-    form = json.loads((folder / "form.json").read_text())
+    form, onnx = read_form(folder)
     return Package(
         version=version,
         model=(folder / MODEL_FILE).read_bytes(),
-        trusted=tuple(form["trusted"]),
-        features=tuple(form["features"]),
-        classes=tuple(form["classes"]),
+        trusted=form.trusted,
+        features=form.features,
+        classes=form.classes,
         golden=(folder / "golden.json").read_text(),
         lineage=Lineage.model_validate_json((folder / "lineage.json").read_text()),
+        onnx=onnx,
+        without_onnx=form.onnx.reason,
+        threshold=form.threshold,
+        quantiles=form.quantiles,
     )
 
 
@@ -171,13 +197,11 @@ def _write_records(
     hidden = [name for name in spec.features.numeric if name in spec.data.personal]
     rows = rows.assign(**{name: float(reference[name].mean()) for name in hidden})
     golden = golden_rows(candidate, rows, spec.features.category)
-    form = {"features": list(candidate.features), "classes": list(candidate.classes), "trusted": list(file.trusted)}
     (folder / MODEL_FILE).write_bytes(file.content)
     for name, record in (("evidence", evidence), ("decision", decision), ("lineage", lineage), ("profile", profile)):
         (folder / f"{name}.json").write_text(record.model_dump_json(indent=1))
     (folder / "spec.json").write_text(spec.model_dump_json(indent=1))
     (folder / "golden.json").write_text(json.dumps(golden))
-    (folder / "form.json").write_text(json.dumps(form))
 
 
 def records_of(tracking: MlflowTracking, model: str, version: int) -> Path:

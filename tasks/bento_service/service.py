@@ -1,12 +1,14 @@
 """Serves one model over HTTP; every bento carries this very file, and what differs lies beside it.
 
-It imports nothing of prefect_mlops and reads `contract.json` and `model.skops` from its own folder. With
-`MLOPS_SPOOL` in the environment each row of an attempt is logged there as a JSON line (`spool.py`), `MLOPS_SLOT` says
-in which slot.
+It imports nothing of prefect_mlops and reads `contract.json` and the model's file from its own folder. With
+`MLOPS_SPOOL` in the environment each row that is asked is appended as a JSON line to a file there, `MLOPS_SLOT` says
+in which slot; with `MLOPS_TOKEN` every caller must show that token.
 """
 
+import asyncio
+import importlib
 import json
-import math
+import logging
 import os
 import time
 import uuid
@@ -15,47 +17,55 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import bentoml
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from entrance import Entrance, asked_by
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 HERE = Path(__file__).parent
 CONTRACT = json.loads((HERE / "contract.json").read_text())
-FEATURES = [field["name"] for field in CONTRACT["fields"]]
-TEXTS = [field["name"] for field in CONTRACT["fields"] if field["type"] == "text"]
-MISSING = "missing"
-MOST_ROWS = 1000
+LARGEST = 3.4028234e38
+AT_ONCE = 32
+"""Rows that ONNX Runtime answers sooner than a thread is asked."""
+BESIDE = [name for name in CONTRACT["key"] if name not in {field["name"] for field in CONTRACT["fields"]}]
+CLASSES, TEXTS = CONTRACT["classes"], [str(label) for label in CONTRACT["classes"]]
+LEVELS = [str(level) for level in CONTRACT["quantiles"]]
+POSITIVE = CLASSES.index(CONTRACT["positive"]) if CONTRACT["problem"] == "binary" else None
+MEDIAN = LEVELS.index("0.5") if LEVELS else 0
 
 Scalar = bool | int | float | str
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+Number = Annotated[float, Field(allow_inf_nan=False, ge=-LARGEST, le=LARGEST)]  # what single precision holds
 
 
-def _row_model() -> Any:
-    """The row that a request may hold; aliases let a column be called anything."""
-    columns: dict[str, tuple[Any, Any]] = {}
+def _row_type() -> Any:
+    """A row of a request, a dictionary: its columns may be called anything."""
+    from typing import NotRequired
+
+    from typing_extensions import TypedDict
+
+    columns: dict[str, Any] = {}
     for field in CONTRACT["fields"]:
-        kind: Any = Finite if field["type"] == "number" else Scalar
-        columns[field["name"]] = (kind | None if field["nullable"] else kind, ...)
+        kind: Any = Number if field["type"] == "number" else Scalar
+        columns[field["name"]] = kind | None if field["nullable"] else kind
     for name in CONTRACT["key"]:
-        columns.setdefault(name, (Scalar | None, None))
-    if CONTRACT["time"] and CONTRACT["time"] not in FEATURES:
-        columns[CONTRACT["time"]] = (datetime | None, None)
-    fields: dict[str, Any] = {
-        f"column_{place}": (kind, Field(default, alias=name))
-        for place, (name, (kind, default)) in enumerate(columns.items())
-    }
-    return create_model("Row", __config__=ConfigDict(extra="forbid"), **fields)
+        columns.setdefault(name, NotRequired[Scalar | None])
+    if CONTRACT["time"]:
+        columns.setdefault(CONTRACT["time"], NotRequired[datetime | None])
+    made: Any = TypedDict
+    row = made("Row", columns)
+    row.__pydantic_config__ = ConfigDict(extra="forbid")
+    return row
 
 
-Row: Any = _row_model()
+Row: Any = _row_type()
 
 
 class Request(BaseModel):
-    """Rows to predict, at most a thousand; none is fine."""
+    """Rows to predict, at most as many as the contract says; none is fine."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)  # a server's log is no place for what was sent
 
-    rows: Annotated[list[Row], Field(max_length=MOST_ROWS)]
+    rows: Annotated[list[Row], Field(max_length=CONTRACT["most_rows"])]
 
 
 class Prediction(BaseModel):
@@ -80,109 +90,94 @@ class Service:
     """One model behind `POST /predict`."""
 
     def __init__(self) -> None:
-        import pandas  # noqa: F401  # the first request must not pay for it
-        import skops.io
-
-        self._pipeline = skops.io.load(HERE / "model.skops", trusted=CONTRACT["trusted"])
-        last = self._pipeline.steps[-1][1] if hasattr(self._pipeline, "steps") else self._pipeline
-        # Where the costs of errors chose it, the threshold is the model's own.
-        self._threshold = last.threshold if type(last).__name__ == "FixedThresholdClassifier" else None
-        folder = os.environ.get("MLOPS_SPOOL")
+        self._model = importlib.import_module(f"{CONTRACT['runtime']}_model").Model(HERE, CONTRACT)
+        self._at_once = AT_ONCE if CONTRACT["runtime"] == "onnx" else 0
         self._spool = None
-        if folder:
+        if folder := os.environ.get("MLOPS_SPOOL"):
             from spool import Spool
 
             self._spool = Spool(folder, os.environ.get("MLOPS_SLOT", "a"), CONTRACT)
 
-    def predict(self, request: Request, /, ctx: bentoml.Context) -> Answer:
+        serving.append(self)
+
+    async def predict(self, request: Request, /) -> Answer:
         """Predict rows of features; key and time columns may go with them for the prediction log."""
-        begun = time.perf_counter()
-        rows = [row.model_dump(by_alias=True) for row in request.rows]
-        origin = self._spool.origin(ctx.request.headers)._asdict() if self._spool else {}
+        return await self.answered(request)
+
+    async def answered(self, request: Request) -> Answer:
+        """What `predict` says; its own code, because BentoML puts a client of itself in place of a method it serves."""
+        begun, rows, asked = time.perf_counter(), request.rows, asked_by.get()
+        for row in rows:
+            for name in BESIDE:
+                row.setdefault(name, None)
         try:
-            predictions = self._predict(rows) if rows else []
+            if len(rows) <= self._at_once:
+                told = self._model.answer(rows) if rows else []
+            else:
+                told = await asyncio.to_thread(self._model.answer, rows)
         except Exception:
             if self._spool:
-                self._spool.failed(rows, (time.perf_counter() - begun) * 1000, **origin)
+                self._spool.failed(rows, (time.perf_counter() - begun) * 1000, **asked)
             raise
+        predictions = [_prediction(numbers) for numbers in told]
         if self._spool and rows:
-            self._spool.record(rows, predictions, (time.perf_counter() - begun) * 1000, **origin)
+            taken = (time.perf_counter() - begun) * 1000
+            self._spool.record(rows, predictions, taken, **asked, answered=asked["arm"] != "shadow")
         return Answer(model=CONTRACT["model"], version=CONTRACT["version"], predictions=predictions)
 
     def close(self) -> None:
         """Write what still waits for the prediction log."""
+        serving.clear()
         if self._spool:
             self._spool.close()
 
-    def _predict(self, rows: list[dict[str, Any]]) -> list[Prediction]:
-        import pandas as pd
 
-        columns = {name: [row[name] for row in rows] for name in FEATURES}
-        frame = pd.DataFrame(
-            {
-                name: pd.Series([_text(value) for value in values], dtype=object)
-                if name in TEXTS
-                else pd.Series(values, dtype="float64")
-                for name, values in columns.items()
-            }
-        )
-        if hasattr(self._pipeline, "steps") and self._pipeline.steps[-1][0] == "quantiles":
-            return self._between(frame)
-        if CONTRACT["problem"] == "regression":
-            values = self._pipeline.predict(frame).tolist()
-            return [Prediction(id=uuid.uuid4().hex, prediction=value, score=value) for value in values]
-        classes, positive = CONTRACT["classes"], CONTRACT["positive"]
-        told = self._pipeline.predict_proba(frame)
-        scored = classes.index(positive) if CONTRACT["problem"] == "binary" else None
-        said = told.argmax(axis=1)
-        if scored is not None and self._threshold is not None:
-            said = [scored if share >= self._threshold else 1 - scored for share in told[:, scored]]
-        return [
-            Prediction(
-                id=uuid.uuid4().hex,
-                prediction=classes[best],
-                score=None if scored is None else shares[scored],
-                probabilities=dict(zip(map(str, classes), shares, strict=True)),
-            )
-            for best, shares in zip(said, told.tolist(), strict=True)
-        ]
-
-    def _between(self, frame: Any) -> list[Prediction]:
-        """A median with its quantiles; where these cross it, they end at it."""
-        import numpy as np
-
-        last = self._pipeline.steps[-1][1]
-        levels = [name for name, _ in last.estimators]
-        middle = levels.index("0.5")
-        told = last.transform(self._pipeline[:-1].transform(frame))
-        told[:, : middle + 1] = np.minimum.accumulate(told[:, middle::-1], axis=1)[:, ::-1]
-        told[:, middle:] = np.maximum.accumulate(told[:, middle:], axis=1)
-        return [
-            Prediction(
-                id=uuid.uuid4().hex,
-                prediction=row[middle],
-                score=row[middle],
-                quantiles=dict(zip(levels, row, strict=True)),
-            )
-            for row in told.tolist()
-        ]
+def _prediction(numbers: list[float]) -> Prediction:
+    """What the numbers of one row mean: chances of the classes, rising quantiles, or one value."""
+    name = uuid.uuid4().hex
+    if not CLASSES:
+        between = dict(zip(LEVELS, numbers, strict=True)) if LEVELS else None
+        return Prediction(id=name, prediction=numbers[MEDIAN], score=numbers[MEDIAN], quantiles=between)
+    best = numbers.index(max(numbers))
+    if POSITIVE is not None and CONTRACT["threshold"] is not None:
+        best = POSITIVE if numbers[POSITIVE] >= CONTRACT["threshold"] else 1 - POSITIVE
+    chances = dict(zip(TEXTS, numbers, strict=True))
+    return Prediction(
+        id=name,
+        prediction=CLASSES[best],
+        score=None if POSITIVE is None else numbers[POSITIVE],
+        probabilities=chances,
+    )
 
 
-def _text(value: Scalar | None) -> str:
-    """A category as training wrote it: 3, 3.0 and "3" are one, and null is one of its own."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return MISSING
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+async def answer(body: bytes) -> tuple[int, bytes]:
+    """The status and the body that a request to `/predict` gets."""
+    try:
+        request = Request.model_validate_json(body)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        where = ".".join(map(str, found[0]["loc"]))
+        told = {"error": f"{where}: {found[0]['msg']}" if where else found[0]["msg"], "detail": found}
+        return 400, json.dumps(told).encode()
+    try:
+        said = await serving[-1].answered(request)
+    except Exception:
+        logging.getLogger("bentoml.serve").exception("%s could not answer", CONTRACT["model"])
+        return 500, b'{"error": "The model could not answer; its log says why"}'
+    return 200, said.__pydantic_serializer__.to_json(said)
 
 
+serving: list[Service] = []
+"""The one that BentoML made, while it serves."""
 Service.predict = bentoml.api(Service.predict, route="/predict")  # type: ignore[method-assign]  # as a decorator does
 Service.close = bentoml.on_shutdown(Service.close)  # type: ignore[method-assign]  # as a decorator does
 service = bentoml.service(
     Service,
     name=CONTRACT["model"],
     workers=1,
-    traffic={"timeout": 30},
+    traffic={"timeout": CONTRACT["timeout_seconds"]},
     logging={"access": {"enabled": False}},
     metrics={"enabled": True},
     tracing={"excluded_urls": ".*"},
 )
+service.add_asgi_middleware(Entrance, path="/predict", answer=answer, most_bytes=CONTRACT["most_kilobytes"] * 1024)

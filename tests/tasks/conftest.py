@@ -9,6 +9,7 @@ import pytest
 import skops.io
 
 from prefect_mlops.core.lineage import DataVersion, Lineage
+from prefect_mlops.core.runtimes import convert
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.core.trainers import FittedModel, trusted_types
 from prefect_mlops.core.trainers.golden import golden_rows
@@ -77,6 +78,7 @@ def make_package(spec: ModelSpec, version: int) -> tuple[FittedModel, Package, p
         cutoff="",
         as_of="2026-01-01T00:00:00+00:00",
     )
+    converted = convert(model, spec.features.category, rows, spec.serving.tolerance)
     package = Package(
         version=version,
         model=skops.io.dumps(model.pipeline),
@@ -85,6 +87,10 @@ def make_package(spec: ModelSpec, version: int) -> tuple[FittedModel, Package, p
         classes=model.classes,
         golden=json.dumps(golden),
         lineage=lineage,
+        onnx=converted.content,
+        without_onnx=converted.reason,
+        threshold=model.threshold,
+        quantiles=model.quantiles,
     )
     return model, package, rows
 

@@ -27,14 +27,14 @@ def test_a_version_is_built_once_and_carries_what_it_was_made_from(store: BentoS
     assert json.loads((source / "spec.json").read_text())["name"] == spec.name
     assert json.loads((source / "lineage.json").read_text())["spec_digest"] == spec.digest
     assert json.loads((source / "contract.json").read_text())["version"] == 7
-    assert f"scikit-learn=={installed('scikit-learn')}\n" in (source / "requirements.txt").read_text()
+    assert f"onnxruntime=={installed('onnxruntime')} " in (source / "requirements.lock.txt").read_text()
 
 
 def test_a_flipped_byte_of_the_model_is_found_before_anything_starts(store: BentoStore, toy_spec, toy_package) -> None:
     spec = toy_spec("binary")
     _, package, _ = toy_package(spec, 9)
     bento = build_bento.fn(spec, package, store)
-    model = store.path(bento.tag) / "src" / "model.skops"
+    model = store.path(bento.tag) / "src" / "model.onnx"
     content = bytearray(model.read_bytes())
     content[len(content) // 2] ^= 1
     model.write_bytes(content)

@@ -11,9 +11,9 @@ SERVICE = Path(importlib.util.find_spec("prefect_mlops.tasks").submodule_search_
 
 
 @pytest.fixture
-def service(tmp_path: Path, toy_spec) -> ModuleType:
-    """The service file as a bento holds it, with a contract beside it."""
-    return _beside_a_contract("service", tmp_path, toy_spec)
+def reader(tmp_path: Path, toy_spec) -> ModuleType:
+    """The file beside it that reads a model by ONNX Runtime."""
+    return _beside_a_contract("onnx_model", tmp_path, toy_spec)
 
 
 def _beside_a_contract(name: str, tmp_path: Path, toy_spec) -> ModuleType:
@@ -29,9 +29,9 @@ def _beside_a_contract(name: str, tmp_path: Path, toy_spec) -> ModuleType:
 
 
 @pytest.mark.parametrize("value", [3, 3.0, "3", 2.5, True, "", "a b", None, 10**15, 1e300])
-def test_a_category_is_written_as_in_training(service: ModuleType, value: object) -> None:
+def test_a_category_is_written_as_in_training(reader: ModuleType, value: object) -> None:
     import pandas as pd
 
     frame = pd.DataFrame({"day": pd.Series([value], dtype=object)})
 
-    assert service._text(value) == prepare(frame, ("day",), ("day",))["day"][0]
+    assert reader.text_of(value) == prepare(frame, ("day",), ("day",))["day"][0]

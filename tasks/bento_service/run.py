@@ -1,0 +1,55 @@
+"""Serves the bento in whose folder it lies: one process of uvicorn, which ends when the model cannot load.
+
+`python run.py --port 3000`; `bentoml serve` does the same with a supervisor, which starts a failing worker for ever.
+"""
+
+import argparse
+import gc
+import os
+import sys
+from pathlib import Path
+
+KEPT_ALIVE_SECONDS = 75
+"""Longer than a gateway keeps an idle connection, so that it is never the server who closes one."""
+DRAIN_SECONDS = 30
+
+
+def main() -> None:
+    """Serve until a signal comes; requests under way are answered first."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=3000)
+    asked = parser.parse_args()
+    folder = Path(__file__).parent
+    sys.path.insert(0, str(folder))
+    os.chdir(folder)
+
+    import uvicorn
+    from bentoml._internal.configuration.containers import BentoMLContainer
+    from bentoml._internal.context import server_context
+    from bentoml._internal.server.metrics.prometheus import PrometheusClient
+
+    # One process counts in memory; files shared by several are slower, and stale after a crash.
+    BentoMLContainer.metrics_client.set(PrometheusClient(multiproc=False))
+    from service import service
+
+    server_context.service_name = server_context.bento_name = service.name
+    server_context.bento_version = folder.parent.name  # its metrics say which bento counted
+    server_context.service_routes = [api.route for api in service.apis.values()]
+    app = service.to_asgi()
+    gc.collect()
+    gc.freeze()  # what importing made stays for good; no later collection looks at it again
+    uvicorn.run(
+        app,
+        host=asked.host,
+        port=asked.port,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        timeout_keep_alive=KEPT_ALIVE_SECONDS,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+
+
+if __name__ == "__main__":
+    main()
