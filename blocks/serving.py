@@ -99,7 +99,9 @@ class ServingProcess(Frozen):
         except psutil.NoSuchProcess:
             return False
 
-    def wait_ready(self, path: str, what: str, failures: Sequence[bytes] = ()) -> None:
+    def wait_ready(
+        self, path: str, what: str, failures: Sequence[bytes] = (), patience_seconds: float = BOOT_SECONDS
+    ) -> None:
         """Wait until it answers; one that does not is ended.
 
         Args:
@@ -107,11 +109,12 @@ class ServingProcess(Frozen):
             what: How to call it in an error.
             failures: Words in the log that mean it will never be ready: a supervisor starts a failing worker again
                 for ever, with its port open all the while.
+            patience_seconds: How long it may take.
 
         Raises:
             ServingError: It ended, said that it failed, or took too long; the end of its log is quoted.
         """
-        deadline = time.monotonic() + BOOT_SECONDS
+        deadline = time.monotonic() + patience_seconds
         try:
             while time.monotonic() < deadline:
                 if self._answers(path):
@@ -126,7 +129,7 @@ class ServingProcess(Frozen):
             raise
         ended = "ended" if not self.alive() else "failed" if time.monotonic() < deadline else "is not ready in time"
         self.stop()
-        raise ServingError(f"{what} {ended}: {self._last_words()}", f"Look at {self.log}")
+        raise ServingError(f"{what} {ended}: {self.last_words()}", f"Look at {self.log}")
 
     def stop(self) -> None:
         """End it and all it started, gently first; nothing happens when they are gone."""
@@ -153,8 +156,10 @@ class ServingProcess(Frozen):
         except httpx.HTTPError:
             return False
 
-    def _last_words(self) -> str:
+    def last_words(self) -> str:
         """The exception that the log ends with; where there is none, its last lines."""
+        if not self.log.exists():
+            return "it left no log"
         lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
         raised = [number for number, line in enumerate(lines) if re.match(r"[\w.]+(Error|Exception)\b", line)]
         said = lines[raised[-1] : raised[-1] + 2] if raised else lines[-3:]
