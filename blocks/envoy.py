@@ -92,8 +92,10 @@ def write_files(folder: Path, served: Mapping[str, Served], listening: Listening
         clusters += [_cluster(f"{model}-{slot}", port) for slot, port in sorted(state.ports.items())]
         if len(state.ports) == 2:
             clusters += [_composite(model, slot) for slot in sorted(state.ports)]
-        if state.mirror and state.mirror.slot in state.ports:
-            clusters.append(_cluster(f"{model}-{state.mirror.slot}-shadow", state.ports[state.mirror.slot], MIRRORED))
+        for slot in sorted(state.ports):
+            mirrored = state.mirror is not None and state.mirror.slot == slot
+            if mirrored or (len(state.ports) == 2 and slot != state.trusted):  # its counters outlive the mirroring
+                clusters.append(_cluster(f"{model}-{slot}-shadow", state.ports[slot], MIRRORED))
     routes = [{"name": "models", "virtual_hosts": [host(served, listening)]}]
     return Told(
         _publish(folder / "clusters.json", "cluster.v3.Cluster", clusters),

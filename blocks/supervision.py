@@ -86,20 +86,29 @@ def supervise(folder: Path, stopped: threading.Event, say: Say) -> None:
         say: Gets a sentence about whatever happens.
     """
     booting: set[tuple[str, Slot]] = set()
-    gateway = _Gateway(folder, say)
+    gateway, said = _Gateway(folder, say), ""
     while not stopped.wait(TICK_SECONDS):
-        gateway.look()
-        placements = read_placements(folder)
-        for name, slot in _calmed(placements):
-            forgive(folder, name, slot)
-        for name, slot in missing(placements):
-            if (name, slot) in booting or len(booting) >= BOOTS_AT_ONCE:
-                continue
-            ended = note_end(folder, name, slot)
-            if ended:
-                say(f"{name}-{slot} {ended.said}. {_next(ended)}")
-            if not _due(ended or placements.of(name).troubles.get(slot), placements.of(name).wanted[slot].order):
-                continue
+        try:
+            gateway.look()
+            _look(folder, booting, say)
+            said = ""
+        except (MlopsError, OSError) as error:  # a damaged state, a full disk: what runs goes on, and so do we
+            if str(error) != said:
+                said = str(error)
+                say(f"Nothing is started again meanwhile: {said}")
+
+
+def _look(folder: Path, booting: set[tuple[str, Slot]], say: Say) -> None:
+    placements = read_placements(folder)
+    for name, slot in _calmed(placements):
+        forgive(folder, name, slot)
+    for name, slot in missing(placements):
+        if (name, slot) in booting or len(booting) >= BOOTS_AT_ONCE:
+            continue
+        ended = note_end(folder, name, slot)
+        if ended:
+            say(f"{name}-{slot} {ended.said}. {_next(ended)}")
+        if _due(ended or placements.of(name).troubles.get(slot), placements.of(name).wanted[slot].order):
             booting.add((name, slot))
             threading.Thread(target=_boot, args=(folder, name, slot, booting, say), daemon=True).start()
 

@@ -7,13 +7,14 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 from prefect_mlops.blocks.gateway import ensure_gateway
 from prefect_mlops.blocks.occupying import serving
 from prefect_mlops.blocks.placements import ModelPlaces, changing, read_placements
 from prefect_mlops.blocks.supervision import supervise, supervising, supervisor_of
 from prefect_mlops.blocks.targets import LocalTarget
-from prefect_mlops.core.errors import NotFound, ServingError
+from prefect_mlops.core.errors import NotFound
 from prefect_mlops.core.names import Slot
 
 __all__ = ["find_target", "serve_target", "status_lines"]
@@ -23,20 +24,16 @@ def find_target(environment: str, folder: Path | None, port: int | None) -> Loca
     """The target of an environment, or of a folder; a folder needs no Prefect server, so it starts when that is down.
 
     Raises:
-        NotFound: The environment has no target block, or nothing ever ran in the folder and no port is given.
+        NotFound: The environment has no target block.
     """
     if folder is None:
         try:
-            block = LocalTarget.load(environment)
+            return cast(LocalTarget, LocalTarget.load(environment))
         except ValueError as error:
             raise NotFound("block", f"mlops-target/{environment}", "Run `prefect-mlops bootstrap`") from error
-        return block if isinstance(block, LocalTarget) else block.result()
     known = read_placements(folder).listening
-    if port is None and known is None:
-        raise NotFound("gateway in folder", str(folder), "Give --port, or leave --folder out to read the target block")
-    if known is None or (port is not None and port != known.port):
-        return LocalTarget(folder=str(folder), port=port or 0)
-    return LocalTarget.model_validate({"folder": str(folder), **known.model_dump()})
+    told = known.model_dump(exclude_none=True) if known else {}
+    return LocalTarget.model_validate({"folder": str(folder), **told, **({"port": port} if port else {})})
 
 
 def serve_target(target: LocalTarget) -> None:
@@ -54,11 +51,7 @@ def serve_target(target: LocalTarget) -> None:
             placements.listening = target.listening()
             gateway = ensure_gateway(folder, placements)
         _say(f"supervising {folder}, gateway at port {target.port} (process {gateway.pid})")
-        try:
-            supervise(folder, stopped, _say)
-        except ServingError as error:
-            _say(f"{error} Nobody starts again what ends until then.")
-            raise
+        supervise(folder, stopped, _say)
         _say("left; the servers go on. `prefect-mlops serve --stop` ends them")
 
 
