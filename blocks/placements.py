@@ -1,20 +1,22 @@
-"""What a local target runs and where, in one file that all its users change under a lock."""
+"""What a local target should run, and what runs, in one file that all its users change under a lock."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
+from prefect_mlops.blocks.envoyroutes import Listening, Mirror
+from prefect_mlops.blocks.replacing import replace_file
 from prefect_mlops.blocks.serving import BentoProcess, ServingProcess
+from prefect_mlops.core.errors import ServingError
 from prefect_mlops.core.names import Slot
 from prefect_mlops.core.parts import Frozen
 
-__all__ = ["Assignment", "Occupied", "Placements", "changing", "read_placements"]
+__all__ = ["Assignment", "Occupied", "Placements", "Trouble", "changing", "read_placements"]
 
 
 class Assignment(Frozen):
@@ -25,12 +27,16 @@ class Assignment(Frozen):
         version: The registry version that it holds.
         store: Home of the store that holds the bento.
         spool: Where it logs predictions; None for nowhere.
+        order: Numbers the deployments of a target, so that a later one is told from an earlier.
+        proven: Whether it was ever ready; what was is started again when it ends.
     """
 
     tag: str
     version: int
     store: str
     spool: Path | None
+    order: int = 0
+    proven: bool = False
 
 
 class Occupied(Assignment):
@@ -45,23 +51,46 @@ class Occupied(Assignment):
     ready: bool = False
 
 
-class ModelPlaces(BaseModel):
-    """The slots of one model, the percent of traffic that each gets, and which of them last had all of it.
+class Trouble(Frozen):
+    """A server that ended, or never became ready.
 
-    `rollout` numbers the deployments into its slots, and `user_key` is the request header that names a user, if any.
+    Attributes:
+        order: Which deployment's.
+        ends: How often in a row it ended.
+        said: Its last words.
+        since: When it last ended, in seconds since 1970.
+        given_up: Whether it is not started again until a deployment, or a person, asks for it.
     """
 
+    order: int
+    ends: int
+    said: str
+    since: float
+    given_up: bool
+
+
+class ModelPlaces(BaseModel):
+    """One model: what its slots should hold (`wanted`) and what runs there (`slots`), and how its traffic is divided.
+
+    `trusted` is the slot that last had all traffic, `rollout` numbers the deployments into its slots, and `user_key` is
+    the request header that names a user, if any.
+    """
+
+    wanted: dict[Slot, Assignment] = {}
     slots: dict[Slot, Occupied] = {}
+    troubles: dict[Slot, Trouble] = {}
     weights: dict[Slot, int] = {}
     trusted: Slot | None = None
     rollout: int = 0
     user_key: str = ""
+    mirror: Mirror | None = None
 
 
 class Placements(BaseModel):
-    """All that a target knows; `generation` counts what was told to the gateway."""
+    """All that a target knows; `generation` counts the deployments and what was told to the gateway."""
 
     gateway: ServingProcess | None = None
+    listening: Listening | None = None
     generation: int = 0
     models: dict[str, ModelPlaces] = {}
 
@@ -71,9 +100,21 @@ class Placements(BaseModel):
 
 
 def read_placements(folder: Path) -> Placements:
-    """What is written now; empty where nothing ever was."""
+    """What is written now; empty where nothing ever was.
+
+    Raises:
+        ServingError: The file is damaged. Whatever runs goes on as it is.
+    """
     path = folder / "state.json"
-    return Placements.model_validate_json(path.read_bytes()) if path.exists() else Placements()
+    try:
+        return Placements.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return Placements()
+    except ValidationError as error:
+        raise ServingError(
+            f"{path} is damaged ({error.error_count()} errors); the servers and their traffic are as they were",
+            "Copy state.before.json, the state before the last change, over it and run again",
+        ) from error
 
 
 @contextlib.contextmanager
@@ -82,10 +123,11 @@ def changing(folder: Path) -> Iterator[Placements]:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         placements = read_placements(folder)
+        before = placements.model_dump_json(indent=1).encode()
         try:
             yield placements
         finally:
-            path = folder / "state.json"
-            partial = path.with_name(f".state.{os.getpid()}")
-            partial.write_text(placements.model_dump_json(indent=1))
-            partial.replace(path)
+            content = placements.model_dump_json(indent=1).encode()
+            if content != before:
+                replace_file(folder / "state.before.json", before)
+                replace_file(folder / "state.json", content)

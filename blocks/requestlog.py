@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from prefect_mlops.blocks.envoyadmin import command
 from prefect_mlops.core.names import Slot
 from prefect_mlops.core.rollout.requests import Request
 
@@ -53,11 +54,9 @@ def read_requests(folder: Path, model: str, rollout: int, canary: Slot, position
 
 def reopen(folder: Path, admin: str) -> None:
     """Begin a new file: no rollout goes on, and what was asked in the last one is nobody's business any more."""
-    import httpx
-
     requests_file(folder).unlink()
     requests_file(folder)
-    httpx.post(f"{admin}/reopen_logs", timeout=5, trust_env=False)
+    command(admin, "/reopen_logs")
 
 
 def _request(line: dict[str, Any], rollout: int, canary: Slot) -> Request | None:

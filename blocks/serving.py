@@ -128,7 +128,7 @@ class ServingProcess(Frozen):
         late = f"was not ready in {seconds:g} s"
         ended = "ended" if not self.alive() else "failed" if time.monotonic() < deadline else late
         self.stop()
-        raise ServingError(f"{what} {ended}: {self._last_words()}", f"Look at {self.log}")
+        raise ServingError(f"{what} {ended}: {self.last_words()}", f"Look at {self.log}")
 
     def stop(self) -> None:
         """End it and all it started, gently first; nothing happens when they are gone."""
@@ -155,8 +155,10 @@ class ServingProcess(Frozen):
         except httpx.HTTPError:
             return False
 
-    def _last_words(self) -> str:
+    def last_words(self) -> str:
         """The exception that the log ends with; where there is none, its last lines."""
+        if not self.log.exists():
+            return "it left no log"
         lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
         raised = [number for number, line in enumerate(lines) if re.match(r"[\w.]+(Error|Exception)\b", line)]
         said = lines[raised[-1] : raised[-1] + 2] if raised else lines[-3:]

@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from prefect.blocks.core import Block
-from pydantic import Field
+from pydantic import Field, SecretStr
 
-from prefect_mlops.blocks import envoy, requestlog
+from prefect_mlops.blocks import requestlog
 from prefect_mlops.blocks.about import DOCUMENTATION, LOGO
 from prefect_mlops.blocks.bentos import BentoStore
-from prefect_mlops.blocks.envoy import Counters
+from prefect_mlops.blocks.envoy import Listening, Mirror
+from prefect_mlops.blocks.envoyadmin import Counters, read_counters
+from prefect_mlops.blocks.gateway import drain_slot, end_gateway, ensure_gateway, tell_gateway
+from prefect_mlops.blocks.occupying import bring_up, missing, serving, vacate
 from prefect_mlops.blocks.placements import Assignment, Occupied, Placements, changing, read_placements
 from prefect_mlops.blocks.requestlog import RequestsSeen
-from prefect_mlops.blocks.secretfiles import keep_secret, read_secret
-from prefect_mlops.blocks.serving import BentoProcess, ServingProcess, free_port, quiet_environment
+from prefect_mlops.blocks.secretfiles import keep_secret
 from prefect_mlops.blocks.settings import place
-from prefect_mlops.core.errors import MlopsError, NotFound, PortInUse, ServingError
+from prefect_mlops.blocks.supervision import supervisor_of
+from prefect_mlops.core.errors import MlopsError, NotFound, ServingError
 from prefect_mlops.core.names import Slot
+from prefect_mlops.core.serving import Capabilities
 
 __all__ = ["Counters", "LocalTarget", "Occupied", "RequestsSeen"]
 
 
 class LocalTarget(Block):
-    """Serves models on this machine: `bentoml serve` processes behind one Envoy, all of which outlive a run.
+    """Serves models on this machine: a server for each slot behind one Envoy, all of which outlive a run.
+
+    Whoever calls writes what should run; `prefect-mlops serve` makes it so and keeps it so. Where that does not run,
+    the caller makes it so itself, by the same steps, and what ends stays down until `ensure`. Traffic is always moved
+    by the caller: a rollback waits for no supervisor.
 
     Example:
         Load a saved target and look at a model's traffic:
@@ -46,6 +53,22 @@ class LocalTarget(Block):
 
     folder: str = Field(default="", description="State, configuration and logs; `serving` under the home when empty.")
     port: int = Field(default=8780, ge=1, le=65535, description="Where the gateway listens, on 127.0.0.1.")
+    most_kilobytes: int = Field(default=16384, gt=0, description="Larger requests are answered 413 by the gateway.")
+    token: SecretStr | None = Field(
+        default=None, min_length=8, description="Callers bring `Authorization: Bearer <token>`, or are answered 401."
+    )
+    drain_seconds: float = Field(default=10.0, ge=0, description="How long requests may take whose server is to end.")
+
+    def capabilities(self) -> Capabilities:
+        """What a plan may ask of this target."""
+        return Capabilities(
+            mirror=True,
+            sticky_by_key=True,
+            failover=True,
+            requests_listed=True,
+            counters_within_seconds=1,
+            smallest_share=1,
+        )
 
     def url(self, model: str) -> str:
         """A model's address behind the gateway; requests go to `<url>/predict`."""
@@ -81,25 +104,29 @@ class LocalTarget(Block):
         """
         store.verified(tag)
         if personal:
-            keep_secret(self._folder(), model, personal)
-        wanted = Assignment(tag=tag, version=version, store=str(store.folder()), spool=spool)
+            keep_secret(self.root(), model, personal)
         with self._changing() as placements:
-            self._ensure_gateway(placements)
+            ensure_gateway(self.root(), placements)
             places = placements.of(model)
-            share, old = places.weights.get(slot), places.slots.get(slot)
-            if share and old and old.process.alive():
+            share = places.weights.get(slot)
+            if share and serving(places, slot):
                 raise ServingError(
                     f"Slot {slot} of {model} takes {share}% of the traffic and cannot be given another version",
                     "Deploy into the other slot, or move the traffic first",
                 )
-            places.weights.pop(slot, None)
-            self._vacate(placements, model, slot)
-            self._launch(placements, model, slot, wanted)
-            places.rollout = placements.generation + 1  # of its own: to be ready raises it
-        return self._finish(model, slot)
+        drain_slot(self.root(), model, slot, self.drain_seconds)
+        with self._changing() as placements:
+            vacate(self.root(), placements, model, slot)
+            placements.generation += 1
+            places = placements.of(model)
+            places.rollout = order = placements.generation
+            places.wanted[slot] = Assignment(
+                tag=tag, version=version, store=str(store.folder()), spool=spool, order=order
+            )
+        return self._made_so(model, slot, order)
 
     def ensure(self, model: str | None = None) -> tuple[str, ...]:
-        """Start again what died, with the traffic it had.
+        """Start again what died, with the traffic it had, also what the supervisor has given up.
 
         Args:
             model: Whose slots to look at; every model's when None.
@@ -111,42 +138,34 @@ class LocalTarget(Block):
             PortInUse: The gateway died and its port is taken.
         """
         with self._changing() as placements:
-            self._ensure_gateway(placements)
-            dead = [
-                (name, slot)
-                for name, places in placements.models.items()
-                for slot, occupied in places.slots.items()
-                if model in (None, name) and not occupied.process.alive()
-            ]
+            ensure_gateway(self.root(), placements)
+            dead = missing(placements, model)
         problems = []
         for name, slot in dead:
             try:
-                with self._changing() as placements:
-                    occupied = placements.of(name).slots.get(slot)
-                    if occupied is None or occupied.process.alive():
-                        continue
-                    occupied.process.stop()  # a worker may have outlived its supervisor
-                    self._launch(placements, name, slot, occupied)
-                self._finish(name, slot, keep=True)
+                bring_up(self.root(), name, slot)
             except MlopsError as error:
                 problems.append(f"{name}-{slot}: {error}")
         return tuple(problems)
 
     def slots(self, model: str) -> dict[Slot, Occupied]:
         """What runs for a model, by slot; a process that died is not listed."""
-        found = read_placements(self._folder()).of(model).slots
-        return {slot: occupied for slot, occupied in found.items() if occupied.ready and occupied.process.alive()}
+        places = read_placements(self.root()).of(model)
+        found = {slot: serving(places, slot) for slot in places.slots}
+        return {slot: occupied for slot, occupied in found.items() if occupied}
 
     def weights(self, model: str) -> dict[Slot, int]:
         """Percent of a model's traffic by slot; empty where nothing serves it."""
-        return read_placements(self._folder()).of(model).weights
+        return read_placements(self.root()).of(model).weights
 
     def trusted(self, model: str) -> Slot | None:
         """The slot that last had all of a model's traffic: the champion's, also in the middle of a rollout."""
-        return read_placements(self._folder()).of(model).trusted
+        return read_placements(self.root()).of(model).trusted
 
     def set_weights(self, model: str, weights: Mapping[Slot, int], user_key: str = "") -> None:
         """Divide a model's traffic among its slots; it is live when this returns.
+
+        A slot that gets traffic is mirrored to no more.
 
         Args:
             model: The model's name.
@@ -162,19 +181,49 @@ class LocalTarget(Block):
         if sum(weights.values()) != 100 or min(weights.values()) < 0:
             raise ValueError(f"The weights {dict(weights)} must be percents that add up to 100.")
         with self._changing() as placements:
-            self._ensure_gateway(placements)
             places = placements.of(model)
             for slot, weight in weights.items():
-                occupied = places.slots.get(slot)
-                if weight and not (occupied and occupied.ready and occupied.process.alive()):
-                    raise NotFound("running version in slot", f"{model}-{slot}", "Deploy one before it gets traffic")
-            places.weights = {slot: weight for slot, weight in weights.items() if slot in places.slots}
+                if weight:
+                    self._require_serving(placements, model, slot, "Deploy one before it gets traffic")
+            places.weights = {slot: weight for slot, weight in weights.items() if slot in places.wanted}
             places.trusted = next((slot for slot, weight in weights.items() if weight == 100), places.trusted)
             places.user_key = user_key
-            self._tell(placements)
+            if places.mirror and weights.get(places.mirror.slot):
+                places.mirror = None
+            tell_gateway(self.root(), placements)
             divided = (sum(weight > 0 for weight in known.weights.values()) for known in placements.models.values())
             if max(divided) < 2:
-                requestlog.reopen(self._folder(), self._ensure_gateway(placements).url)
+                requestlog.reopen(self.root(), ensure_gateway(self.root(), placements).url)
+
+    def mirror(self, model: str, slot: Slot | None, percent: int = 100) -> None:
+        """Copy requests to a slot without traffic, whose answers nobody sees; live when this returns.
+
+        Copies come with the header `x-mlops-arm: shadow` and a Host that ends in `-shadow`. Callers wait for none of
+        them, and where 64 are under way to a slow shadow, further ones are dropped and counted.
+
+        Args:
+            model: The model's name.
+            slot: Where to; None ends it.
+            percent: Of the model's requests.
+
+        Raises:
+            NotFound: Nothing runs in the slot.
+            ServingError: The slot has traffic of its own.
+            ValueError: The percentage is not one.
+        """
+        if not 0 < percent <= 100:
+            raise ValueError(f"{percent} is no percentage of requests; use 1 to 100, or the slot None to end it.")
+        with self._changing() as placements:
+            places = placements.of(model)
+            if slot:
+                self._require_serving(placements, model, slot, "Deploy one before it is mirrored to")
+                if places.weights.get(slot):
+                    raise ServingError(
+                        f"Slot {slot} of {model} takes {places.weights[slot]}% of the traffic itself",
+                        "Mirror to the other slot, or move the traffic first",
+                    )
+            places.mirror = Mirror(slot=slot, percent=percent) if slot else None
+            tell_gateway(self.root(), placements)
 
     def requests(self, model: str, canary: Slot, position: int = 0) -> RequestsSeen:
         """The requests divided between two slots since a version was deployed, in the order of their ends.
@@ -188,9 +237,9 @@ class LocalTarget(Block):
             position: Where an earlier reading ended.
         """
         with self._changing() as placements:
-            self._ensure_gateway(placements)
+            ensure_gateway(self.root(), placements)
             rollout = placements.of(model).rollout
-        return requestlog.read_requests(self._folder(), model, rollout, canary, position)
+        return requestlog.read_requests(self.root(), model, rollout, canary, position)
 
     def counters(self, model: str, slot: Slot) -> Counters:
         """What the gateway has counted for a slot since it started; it is started again if it died.
@@ -199,129 +248,85 @@ class LocalTarget(Block):
             ServingError: The gateway does not answer.
         """
         with self._changing() as placements:
-            gateway = self._ensure_gateway(placements)
-        return envoy.read_counters(gateway.url, model, slot)
+            gateway = ensure_gateway(self.root(), placements)
+        return read_counters(gateway.url, model, slot)
 
     def remove(self, model: str, slot: Slot) -> None:
-        """Empty a slot; nothing happens when it is empty.
+        """Empty a slot, when it has answered what it was sent; nothing happens when it is empty.
 
         Raises:
             ServingError: The slot still has traffic.
         """
         with self._changing() as placements:
-            places = placements.of(model)
-            if places.weights.get(slot):
-                raise ServingError(
-                    f"Slot {slot} of {model} still takes {places.weights[slot]}% of the traffic", "Move it first"
-                )
-            places.weights.pop(slot, None)
-            self._vacate(placements, model, slot)
+            self._require_idle(placements, model, slot)
+            if placements.of(model).mirror == Mirror(slot=slot):
+                placements.of(model).mirror = None
+                tell_gateway(self.root(), placements)
+        drain_slot(self.root(), model, slot, self.drain_seconds)
+        with self._changing() as placements:
+            self._require_idle(placements, model, slot)
+            vacate(self.root(), placements, model, slot)
 
     def stop(self) -> None:
-        """End everything that this target started; nothing happens when nothing runs."""
-        with self._changing() as placements:
+        """End everything that runs for this target, the gateway first; a supervisor has nothing to do then."""
+        with changing(self.root()) as placements:
             running = [occupied.process for places in placements.models.values() for occupied in places.slots.values()]
-            for process in filter(None, [placements.gateway, *running]):
+            if placements.gateway:
+                end_gateway(placements.gateway, self.drain_seconds)
+            for process in running:
                 process.stop()
-            placements.gateway, placements.models = None, {}
+            placements.gateway, placements.listening, placements.models = None, None, {}
 
-    def _launch(self, placements: Placements, model: str, slot: Slot, wanted: Assignment) -> None:
-        """Start a server and write it down before it is ready: if we die now, whoever comes next finds and ends it."""
-        log = self._folder() / "logs" / f"{model}-{slot}.log"
-        store = BentoStore(home=wanted.store)
-        secret = read_secret(self._folder(), model)
-        process = BentoProcess.launch(store, wanted.tag, slot=slot, spool=wanted.spool, log=log, personal=secret)
-        assigned = wanted.model_dump(include=set(Assignment.model_fields))
-        placements.of(model).slots[slot] = Occupied(**assigned, process=process)
+    def root(self) -> Path:
+        """The folder of state, configuration and logs."""
+        folder = place(self.folder, "serving")
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
 
-    def _finish(self, model: str, slot: Slot, *, keep: bool = False) -> Occupied:
-        """Wait outside of the lock until a launched server is ready, then tell the gateway."""
-        launched = read_placements(self._folder()).of(model).slots[slot]
-        failed = True
-        try:
-            launched.process.wait_serving(launched.tag)
-            failed = False
-        finally:
-            with self._changing() as placements:
-                slots = placements.of(model).slots
-                ours = slot in slots and slots[slot].process == launched.process
-                if ours and not failed:
-                    slots[slot] = launched.model_copy(update={"ready": True})
-                    self._tell(placements)
-                elif ours and not keep:
-                    del slots[slot]
-        if not ours:
-            launched.process.stop()
-            raise ServingError(f"Slot {slot} of {model} was given to another version meanwhile", "Run the flow again")
-        return slots[slot]
+    def listening(self) -> Listening:
+        """How the gateway meets callers."""
+        token = self.token.get_secret_value() if self.token else None
+        return Listening(port=self.port, most_kilobytes=self.most_kilobytes, token=token)
 
-    def _vacate(self, placements: Placements, model: str, slot: Slot) -> None:
-        occupied = placements.of(model).slots.pop(slot, None)
-        if occupied is None:
-            return
-        if placements.gateway and placements.gateway.alive():
-            self._tell(placements)
-        occupied.process.stop()
-
-    def _ensure_gateway(self, placements: Placements) -> ServingProcess:
-        """The running Envoy, started when none of ours runs."""
-        if placements.gateway and placements.gateway.alive():
-            return placements.gateway
-        if placements.gateway:
-            placements.gateway.stop()
-        self._require_port(patience_seconds=2.0 if placements.gateway else 0.0)
-        folder = self._folder()
-        self._write(placements)
-        admin_port = free_port()
-        bootstrap = envoy.write_bootstrap(folder, self.port, admin_port)
-        command = [envoy.envoy_binary(), "-c", str(bootstrap), "--use-dynamic-base-id", "--concurrency", "2"]
-        command += ["--file-flush-interval-msec", str(envoy.FLUSH_MS)]
-        log = folder / "logs" / "envoy.log"
-        gateway = ServingProcess.spawn([*command, "--log-level", "warning"], quiet_environment(), admin_port, log)
-        gateway.wait_ready("/ready", "The gateway")
-        envoy.wait_live(gateway.url, placements.generation)
-        placements.gateway = gateway
-        return gateway
-
-    def _require_port(self, patience_seconds: float) -> None:
-        """The sockets of a killed gateway close a moment after it is gone, so then it is worth to wait."""
-        deadline = time.monotonic() + patience_seconds
-        while True:
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind(("127.0.0.1", self.port))
-                    return
-                except OSError as error:
-                    if time.monotonic() >= deadline:
-                        cure = "End that process, or set another `port` in the target block"
-                        raise PortInUse(self.port, "the gateway", cure) from error
+    def _made_so(self, model: str, slot: Slot, order: int) -> Occupied:
+        """Wait until the supervisor has brought the slot up; where none is, or it ends meanwhile, do its work."""
+        while supervisor_of(self.root()) is not None:
+            places = read_placements(self.root()).of(model)
+            occupied, trouble = serving(places, slot), places.troubles.get(slot)
+            if trouble and trouble.order == order:
+                raise ServingError(trouble.said.rstrip("."), f"Look at logs/{model}-{slot}.log in {self.root()}")
+            if occupied and occupied.order == order:
+                return occupied
+            if slot not in places.wanted or places.wanted[slot].order != order:
+                break
             time.sleep(0.05)
+        return bring_up(self.root(), model, slot)
 
-    def _tell(self, placements: Placements) -> None:
-        """Write the gateway's files and wait until it acts on them."""
-        self._write(placements)
-        envoy.wait_live(self._ensure_gateway(placements).url, placements.generation)
+    def _require_idle(self, placements: Placements, model: str, slot: Slot) -> None:
+        share = placements.of(model).weights.get(slot)
+        if share:
+            raise ServingError(f"Slot {slot} of {model} still takes {share}% of the traffic", "Move it first")
 
-    def _write(self, placements: Placements) -> None:
-        placements.generation += 1
-        served = {
-            model: envoy.Served(
-                {slot: occupied.process.port for slot, occupied in places.slots.items() if occupied.ready},
-                places.weights,
-                places.rollout,
-                places.user_key,
-            )
-            for model, places in placements.models.items()
-        }
-        envoy.write_files(self._folder(), served, placements.generation)
+    def _require_serving(self, placements: Placements, model: str, slot: Slot, cure: str) -> None:
+        if not serving(placements.of(model), slot):
+            raise NotFound("running version in slot", f"{model}-{slot}", cure)
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[Placements]:
-        with changing(self._folder()) as placements:
-            yield placements
+        """The placements under their lock, and the gateway as this block says that it listens.
 
-    def _folder(self) -> Path:
-        folder = place(self.folder, "serving")
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        Raises:
+            ServingError: The folder is that of another target.
+        """
+        with changing(self.root()) as placements:
+            known, ours = placements.listening, self.listening()
+            up = placements.gateway is not None and placements.gateway.alive()
+            if known and known.port != ours.port and up:
+                raise ServingError(
+                    f"{self.root()} belongs to a target whose gateway listens at port {known.port}, not {ours.port}",
+                    "Give this target a folder of its own, or stop the other first",
+                )
+            placements.listening = ours
+            if known and known != ours and up:
+                tell_gateway(self.root(), placements)
+            yield placements

@@ -259,6 +259,29 @@ def suggest(
 
 @app.command()
 @told_plainly
+def serve(
+    status: Annotated[bool, typer.Option("--status", help="Print what runs, and leave.")] = False,
+    stop: Annotated[bool, typer.Option("--stop", help="End the gateway and all servers, and leave.")] = False,
+    folder: Annotated[Path | None, typer.Option(help="The target's folder; needs no Prefect server.")] = None,
+    port: Annotated[int | None, typer.Option(help="Where the gateway of a new folder listens.")] = None,
+    environment: Environment = "default",
+) -> None:
+    """Keep the servers of a local target up: start again what ends, and make what flows order."""
+    from prefect_mlops.deployments.serve import find_target, serve_target, status_lines
+
+    target = find_target(environment, folder, port)
+    if status:
+        for line in status_lines(target):
+            typer.echo(line)
+    elif stop:
+        target.stop()
+        typer.echo("stopped; nothing serves any more")
+    else:
+        serve_target(target)
+
+
+@app.command()
+@told_plainly
 def demo(
     months: Annotated[int, typer.Option(min=4, max=12, help="Last month of 2013 to play.")] = 5,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the servers up until Ctrl-C.")] = False,

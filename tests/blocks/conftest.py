@@ -1,16 +1,21 @@
-"""A bento without a model: it boots fast, says which version it is, and fails when it is asked to."""
+"""A bento without a model: it boots fast, says which version it is, and fails or dawdles when it is asked to."""
 
 from pathlib import Path
 
 import pytest
 
+from prefect_mlops.blocks.bentos import BentoStore
+
 SERVICE = """
+import json
 import os
+import time
 from pathlib import Path
 import bentoml
 from pydantic import BaseModel
 
 VERSION = int((Path(__file__).parent / "version.txt").read_text())
+HEADERS = ("host", "x-mlops-arm", "x-request-id", "x-envoy-attempt-count", "authorization")
 if VERSION == 13:
     raise RuntimeError("version 13 never loads")
 
@@ -21,7 +26,12 @@ class Answer(BaseModel):
 @bentoml.service(name="echo", logging={"access": {"enabled": False}}, workers=1)
 class service:
     @bentoml.api
-    def predict(self, fail_in: str = "") -> Answer:
+    def predict(self, ctx: bentoml.Context, fail_in: str = "", seconds: float = 0.0, padding: str = "") -> Answer:
+        if "MLOPS_SPOOL" in os.environ:
+            told = {name: ctx.request.headers.get(name) for name in HEADERS}
+            with (Path(os.environ["MLOPS_SPOOL"]) / f"seen-{os.environ['MLOPS_SLOT']}.jsonl").open("a") as seen:
+                print(json.dumps(told), file=seen)
+        time.sleep(seconds)
         if os.environ["MLOPS_SLOT"] in fail_in:
             raise RuntimeError("asked to")
         return Answer(version=VERSION, slot=os.environ["MLOPS_SLOT"])
@@ -40,3 +50,10 @@ def echo_folder(tmp_path_factory: pytest.TempPathFactory):
         return folder
 
     return make
+
+
+@pytest.fixture(scope="session")
+def echoes(tmp_path_factory: pytest.TempPathFactory, echo_folder) -> tuple[BentoStore, dict[int, str]]:
+    """A store, and the tags of two versions in it."""
+    store = BentoStore(home=str(tmp_path_factory.mktemp("echoes")))
+    return store, {version: store.build(echo_folder(version), "echo") for version in (1, 2)}

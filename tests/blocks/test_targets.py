@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from prefect_mlops.blocks.bentos import BentoStore
-from prefect_mlops.blocks.envoy import Served, write_files
+from prefect_mlops.blocks.envoy import Listening, Served, write_files
 from prefect_mlops.blocks.placements import read_placements
 from prefect_mlops.blocks.requestlog import read_requests, requests_file
 from prefect_mlops.blocks.serving import MARK, ServingProcess, free_port
@@ -213,7 +213,7 @@ def test_a_user_on_the_canary_stays_on_it_while_its_share_rises(pair: LocalTarge
 def users_on_b(folder: Path, rollout: int, share: int) -> set[int]:
     """Of the hundred places of users on the gateway's circle, those that a share of slot b covers."""
     served = Served({"a": 1, "b": 2}, {"a": 100 - share, "b": share}, rollout, "x-user")
-    write_files(folder, {"echo": served}, 1)
+    write_files(folder, {"echo": served}, Listening(port=1))
     route = json.loads((folder / "routes.json").read_text())["resources"][0]["virtual_hosts"][0]["routes"][0]
     arcs = route["route"]["weighted_clusters"]["clusters"]
     return {

@@ -1,0 +1,14 @@
+"""Files that are replaced whole, so that no reader sees half of one, and that their owner alone can read."""
+
+import os
+from pathlib import Path
+
+__all__ = ["replace_file"]
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write beside the file and rename; a state or a route may hold a token, so nobody else may read it."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+    partial.replace(path)
