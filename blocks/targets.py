@@ -21,6 +21,7 @@ from prefect_mlops.blocks.serving import BentoProcess, ServingProcess, free_port
 from prefect_mlops.blocks.settings import place
 from prefect_mlops.core.errors import MlopsError, NotFound, PortInUse, ServingError
 from prefect_mlops.core.names import Slot
+from prefect_mlops.core.serving import Capabilities
 
 __all__ = ["Counters", "LocalTarget", "Occupied", "RequestsSeen"]
 
@@ -50,8 +51,17 @@ class LocalTarget(Block):
         """A model's address behind the gateway; requests go to `<url>/predict`."""
         return f"http://127.0.0.1:{self.port}/{model}"
 
+    def capabilities(self) -> Capabilities:
+        """It keeps users where they are, lets the champion answer what a canary fails, and lists every request."""
+        return Capabilities(sticky_by_key=True, failover=True, requests_listed=True, counters_within_seconds=1)
+
+    def mirror(self, model: str, slot: Slot | None, percent: int = 100) -> None:
+        """Refused, but where a mirror is to end."""
+        if slot is not None:
+            raise ServingError(f"{percent}% of the requests of {model} cannot be copied", "Leave out `rollout.shadow`")
+
     def deploy(
-        self, model: str, slot: Slot, store: BentoStore, tag: str, *, version: int, spool: Path | None
+        self, model: str, slot: Slot, store: BentoStore, tag: str, *, version: int, spool: str | Path | None
     ) -> Occupied:
         """Serve a bento in a slot, without traffic; what ran there before is ended first.
 
@@ -70,7 +80,7 @@ class LocalTarget(Block):
                 all traffic are as they were.
         """
         store.verified(tag)
-        wanted = Assignment(tag=tag, version=version, store=str(store.folder()), spool=spool)
+        wanted = Assignment(tag=tag, version=version, store=str(store.folder()), spool=Path(spool) if spool else None)
         with self._changing() as placements:
             self._ensure_gateway(placements)
             places = placements.of(model)
