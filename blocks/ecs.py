@@ -31,7 +31,7 @@ __all__ = ["EcsTarget"]
 SLOTS: tuple[Slot, ...] = ("a", "b")
 DRAIN_SECONDS = 330.0
 """A little more than a load balancer waits for requests under way by default."""
-METRIC_SECONDS = 120.0
+MINUTE, METRIC_SECONDS = 60.0, 120.0
 """CloudWatch shows the sums of a minute of a load balancer two minutes later at the latest."""
 
 
@@ -79,8 +79,7 @@ class EcsTarget(TaskTemplate, Block):
     def capabilities(self) -> Capabilities:
         """It divides by chance, request by request; requests are listed where the prediction log can be read."""
         listed = self.predictions is not None and self.tables is not None
-        seconds = METRIC_SECONDS + (self.log_seconds if listed else 0)
-        return Capabilities(requests_listed=listed, counters_within_seconds=seconds)
+        return Capabilities(requests_listed=listed, counters_within_seconds=self._delay() + MINUTE)
 
     def url(self, model: str) -> str:
         """A model's address; requests go to `<url>/predict`."""
@@ -233,7 +232,7 @@ class EcsTarget(TaskTemplate, Block):
         rule = self._rule(model)
         shares = _untouched(model, rule.read()).shares
         since = position or (shares.changes[0].since if shares.changes else 0)
-        until = whole_minute(time.time() - self.capabilities().counters_within_seconds)
+        until = whole_minute(time.time() - self._delay())
         if not since or until <= since:
             return RequestsSeen((), position)
         self.predictions.collect(model, self.tables)
@@ -273,6 +272,10 @@ class EcsTarget(TaskTemplate, Block):
         for service in (self._service(model, slot) for model in self.rules for slot in SLOTS):
             if service.read().desired:
                 service.scale(0)
+
+    def _delay(self) -> float:
+        """By when all is known that happened in a minute which is over."""
+        return max(METRIC_SECONDS, self.log_seconds)
 
     def _rule(self, model: str) -> ListenerRule:
         cure = "Add the model to the Terraform, and its outputs to `rules` and `target_groups` of the target block"

@@ -158,9 +158,10 @@ class ListenerRule:
 
     def counters(self, slot: Slot, since: datetime) -> Counters:
         """Requests and errors of a slot by CloudWatch's sums."""
-        since = max(since, datetime.now(UTC) - timedelta(days=KEPT_DAYS)).replace(second=0, microsecond=0)
+        now = datetime.fromtimestamp(time.time(), UTC)
+        since = max(since, now - timedelta(days=KEPT_DAYS)).replace(second=0, microsecond=0)
         names = ("RequestCount", "HTTPCode_Target_5XX_Count", UNREACHED)
-        found = self._sums(slot, names, since, datetime.now(UTC) + timedelta(minutes=1))
+        found = self._sums(slot, names, since, now + timedelta(minutes=1))
         requests, failed, unreached = (sum(value for _, value in found[name]) for name in names)
         return Counters(requests=requests, errors=failed + unreached)
 
