@@ -200,6 +200,10 @@ class BucketFolder:
         """Move a file within the folder."""
         self._system().move(f"{self._root}/{name}", f"{self._root}/{to}")
 
+    def remove(self, name: str) -> None:
+        """Remove a file."""
+        self._system().delete_file(f"{self._root}/{name}")
+
     def _seen(self, info: FileInfo) -> FileSeen:
         return FileSeen(info.path.removeprefix(f"{self._root}/"), info.size, info.mtime_ns)
 

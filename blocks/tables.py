@@ -16,6 +16,7 @@ from pydantic import Field, SecretStr
 
 from prefect_mlops.blocks.about import DOCUMENTATION, LOGO
 from prefect_mlops.blocks.settings import place
+from prefect_mlops.blocks.widening import add_columns, schema_of
 from prefect_mlops.core.batches import as_columns, as_frame, fit_columns
 from prefect_mlops.core.commits import Commit, describe, read_commit, require_same, require_types, window
 from prefect_mlops.core.errors import DataError, NotFound, StorageError
@@ -90,7 +91,7 @@ class DeltaTables(Block):
 
     def types_of(self, table: str) -> pa.Schema:
         """The columns of a table with their types."""
-        return _schema(self._open(table))
+        return schema_of(self._open(table))
 
     def append(
         self, table: str, frame: pd.DataFrame, batch: str, *, time: str | None = None, stamps: Sequence[str] = ()
@@ -127,7 +128,7 @@ class DeltaTables(Block):
                     "commit of batch", batch, f"The log of table {table!r} was cut; restore it from a backup"
                 )
             if not committed:
-                require_same(fit_columns(rows, _schema(there), table), batch, said, stamps)
+                require_same(fit_columns(rows, schema_of(there), table), batch, said, stamps)
             elif said.version.version % SMALL_FILES == SMALL_FILES - 1:
                 self._merge_files(table)
         return said.version
@@ -146,21 +147,25 @@ class DeltaTables(Block):
         return said.version if said else None
 
     def append_spool(self, table: str, rows: pa.Table, offsets: Mapping[str, int]) -> bool:
-        """Append rows that were read from files, together with how far each file is read now.
+        """Append rows that were read from streams, together with how far each stream is read now.
 
         Args:
-            table: The table's name.
+            table: The table's name; columns that it lacks are added to it.
             rows: The rows; none moves the offsets alone.
-            offsets: How far each file is read by these rows.
+            offsets: How far each stream is read by these rows.
 
         Returns:
-            False where another process has read any of the files that far meanwhile; nothing was written then.
+            False where another process has read any stream that far meanwhile; nothing was written then.
         """
         with self._reaching(table):
-            return self._commit(table, rows, offsets, None)[0]
+            add_columns(self._open_or_none(table), rows.schema)
+            committed, there = self._commit(table, rows, offsets, None)
+            if committed and there.version() % SMALL_FILES == SMALL_FILES - 1:
+                self._merge_files(table)
+        return committed
 
     def spool_offsets(self, table: str, files: Sequence[str]) -> dict[str, int]:
-        """How far each file was read, as the table itself remembers; 0 for a new one."""
+        """How far each stream was read, as the table itself remembers; 0 for a new one."""
         there = self._open_or_none(table)
         return {file: (there.transaction_version(file) or 0) if there is not None else 0 for file in files}
 
@@ -199,7 +204,7 @@ class DeltaTables(Block):
                 found = newest if version in (None, newest.version()) else self._open(table, version)
             except DeltaError as error:
                 raise NotFound("version", f"{table} {version}", f"Ask for one up to {newest.version()}") from error
-            types = _schema(found)
+            types = schema_of(found)
             there = types.names
             wanted = there if columns is None else list(columns)
             missing = sorted({*wanted, *([time] if time else [])} - set(there))
@@ -228,7 +233,7 @@ class DeltaTables(Block):
             if there is not None:
                 if any((there.transaction_version(name) or -1) >= reached for name, reached in transactions.items()):
                     return False, there
-                rows = fit_columns(rows, _schema(there), table)
+                rows = fit_columns(rows, schema_of(there), table)
             else:
                 require_types(rows, table)
             metadata = describe(table, rows, next(iter(transactions)), time, stamps)
@@ -321,9 +326,3 @@ class DeltaTables(Block):
 
     def _options(self) -> dict[str, str] | None:
         return {name: value.get_secret_value() for name, value in self.storage_options.items()} or None
-
-
-def _schema(there: DeltaTable) -> pa.Schema:
-    import pyarrow as pa
-
-    return pa.schema(there.schema().to_arrow())

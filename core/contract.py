@@ -40,7 +40,8 @@ class Contract(Frozen):
         fields: The features, in the order in which the pipeline takes them.
         key: Columns that name a row; a request may carry them for the prediction log.
         time: The column that says when a row happened, likewise.
-        personal: Columns that the prediction log leaves out.
+        personal: Columns whose values the prediction log may not hold as they are.
+        personal_log: Whether it leaves them out, or holds stand-ins by which rows can be matched.
         trusted: Types that the model file may hold beyond those that skops itself trusts.
         runtime: What reads the model file.
     """
@@ -54,6 +55,7 @@ class Contract(Frozen):
     key: tuple[str, ...]
     time: str | None = None
     personal: tuple[str, ...] = ()
+    personal_log: Literal["left-out", "hashed"] = "left-out"
     trusted: tuple[str, ...] = ()
     runtime: Literal["skops"] = "skops"
 
@@ -82,5 +84,6 @@ def contract_of(
         key=spec.data.key,
         time=spec.data.time,
         personal=spec.data.personal,
+        personal_log=spec.serving.personal,
         trusted=tuple(trusted),
     )

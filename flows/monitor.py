@@ -58,7 +58,7 @@ def monitor(
 
     collected = collect_predictions(places.predictions, places.tables, spec)
     recent = load_recent_rows(places.tables, spec, moment, versions)
-    seen = observe_model(places.tables, spec, champion, recent, moment)
+    seen = observe_model(places.tables, spec, champion, recent, moment, places.personal)
     findings = judge_health(spec, seen)
     publish_health(spec, seen, findings)
     state = worst_state(findings)

@@ -13,7 +13,7 @@ from prefect_mlops.core.spec import ModelSpec
 if TYPE_CHECKING:
     import pandas as pd
 
-    from prefect_mlops.blocks import DeltaTables, PredictionLog
+    from prefect_mlops.blocks import DeltaTables, PersonalKey, PredictionLog
     from prefect_mlops.tasks.champions import Champion
 
 __all__ = ["collect_predictions", "observe_model"]
@@ -31,7 +31,12 @@ def collect_predictions(predictions: PredictionLog, tables: DeltaTables, spec: M
 
 @task
 def observe_model(
-    tables: DeltaTables, spec: ModelSpec, champion: Champion, recent: pd.DataFrame, as_of: datetime
+    tables: DeltaTables,
+    spec: ModelSpec,
+    champion: Champion,
+    recent: pd.DataFrame,
+    as_of: datetime,
+    personal: PersonalKey | None = None,
 ) -> Seen:
     """Compare the recent window with the champion's reference, and its predictions with the labels known by now.
 
@@ -41,24 +46,30 @@ def observe_model(
         champion: The version in service, with its reference profile.
         recent: The recent window, with the target where it is known.
         as_of: End of that window.
+        personal: The key of the stand-ins, by which labels find predictions where a personal column is their key.
     """
     from prefect_mlops.core.profile import look
 
-    scored = _score(tables, spec, champion.version, recent)
+    scored = _score(tables, spec, champion.version, recent, personal)
     return look(spec, champion.profile, recent, scored, as_of.isoformat())
 
 
-def _score(tables: DeltaTables, spec: ModelSpec, version: int, recent: pd.DataFrame) -> pd.DataFrame:
-    """The version's last prediction for each recent row that has a label."""
-    from prefect_mlops.core.splits import key_text
+def _score(
+    tables: DeltaTables, spec: ModelSpec, version: int, recent: pd.DataFrame, personal: PersonalKey | None
+) -> pd.DataFrame:
+    """The version's last answered prediction for each recent row that has a label."""
+    from prefect_mlops.core.predictions import keys_as_logged, only_answered
 
-    columns = ["key", "version", "predicted_at", "prediction", "score", "probabilities"]
+    columns = ["key", "version", "predicted_at", "answered", "prediction", "score", "probabilities"]
     labelled = recent[recent[spec.target.column].notna()]
-    found = labelled.assign(key=key_text(labelled, spec.data.key), target=labelled[spec.target.column])
+    secret = personal.key.get_secret_value().encode() if personal else None
+    found = labelled.assign(key=keys_as_logged(labelled, spec, secret), target=labelled[spec.target.column])
     found = found.assign(event_time=found[spec.data.time] if spec.data.time else None)
     table = f"{spec.name}-predictions"
     if not tables.exists(table):
         return found[["key", "target", "event_time"]].iloc[:0].assign(prediction=[], score=[], probabilities=[])
-    made = tables.read(table, columns=columns)
-    made = made[made["version"] == version].sort_values("predicted_at").drop_duplicates("key", keep="last")
+    there = tables.types_of(table).names  # a table that nothing was added to for long may lack what lines hold now
+    made = only_answered(tables.read(table, columns=[name for name in columns if name in there]))
+    made = made[(made["version"] == version) & (made["key"] != "")]
+    made = made.sort_values("predicted_at").drop_duplicates("key", keep="last")
     return found[["key", "target", "event_time"]].merge(made, on="key", how="inner")

@@ -73,7 +73,7 @@ def build_bento(spec: ModelSpec, package: Package, store: BentoStore) -> Bento:
     contract = contract_of(spec, package.version, package.features, package.classes, package.trusted)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for part in ("service.py", "spool.py"):
+        for part in ("service.py", "spool.py", "segments.py"):
             shutil.copy(SERVICE / part, folder / part)
         (folder / "model.skops").write_bytes(package.model)
         (folder / "contract.json").write_text(contract.model_dump_json(indent=1))

@@ -1,8 +1,8 @@
 """Serves one model over HTTP; every bento carries this very file, and what differs lies beside it.
 
 It imports nothing of prefect_mlops and reads `contract.json` and `model.skops` from its own folder. With
-`MLOPS_SPOOL` in the environment each answered row is appended as a JSON line to a file there, `MLOPS_SLOT` says in
-which slot.
+`MLOPS_SPOOL` in the environment each row of an attempt is logged there as a JSON line (`spool.py`), `MLOPS_SLOT` says
+in which slot.
 """
 
 import json
@@ -94,13 +94,19 @@ class Service:
 
             self._spool = Spool(folder, os.environ.get("MLOPS_SLOT", "a"), CONTRACT)
 
-    def predict(self, request: Request, /) -> Answer:
+    def predict(self, request: Request, /, ctx: bentoml.Context) -> Answer:
         """Predict rows of features; key and time columns may go with them for the prediction log."""
         begun = time.perf_counter()
         rows = [row.model_dump(by_alias=True) for row in request.rows]
-        predictions = self._predict(rows) if rows else []
+        origin = self._spool.origin(ctx.request.headers)._asdict() if self._spool else {}
+        try:
+            predictions = self._predict(rows) if rows else []
+        except Exception:
+            if self._spool:
+                self._spool.failed(rows, (time.perf_counter() - begun) * 1000, **origin)
+            raise
         if self._spool and rows:
-            self._spool.record(rows, predictions, (time.perf_counter() - begun) * 1000)
+            self._spool.record(rows, predictions, (time.perf_counter() - begun) * 1000, **origin)
         return Answer(model=CONTRACT["model"], version=CONTRACT["version"], predictions=predictions)
 
     def close(self) -> None:

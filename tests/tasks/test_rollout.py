@@ -12,7 +12,7 @@ import pytest
 from prefect_mlops.blocks import BentoStore, LocalTarget, PredictionLog
 from prefect_mlops.blocks.serving import free_port
 from prefect_mlops.core.errors import NotFound, ServingError
-from prefect_mlops.core.predictions import parse_predictions
+from prefect_mlops.core.predictions import FIELDS, parse_predictions
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.core.trainers import FittedModel
 from prefect_mlops.tasks import (
@@ -27,9 +27,6 @@ from prefect_mlops.tasks.packaging import Bento
 from prefect_mlops.tasks.rollout import Placed
 
 pytestmark = pytest.mark.process
-
-WHO = ["prediction_id", "model", "version", "slot", "predicted_at", "key", "event_time"]
-LINE = [*WHO, "prediction", "score", "probabilities", "latency_ms", "features"]
 
 
 class Served(NamedTuple):
@@ -146,7 +143,7 @@ def test_every_answered_row_becomes_one_line_of_the_log(served: Served, row: dic
         time.sleep(0.02)
 
     lines = served.lines()[before:]
-    assert [list(line) for line in lines] == [LINE] * 3
+    assert [list(line) for line in lines] == [list(FIELDS)] * 3
     assert [line["prediction_id"] for line in lines] == [one["id"] for one in said]
     assert [line["key"] for line in lines] == ["41", "b-42", ""]
     assert [line["event_time"] for line in lines] == ["2026-03-01T10:00:00.000000+00:00", None, None]
@@ -154,6 +151,8 @@ def test_every_answered_row_becomes_one_line_of_the_log(served: Served, row: dic
     assert [line["prediction"] for line in lines] == [str(one["prediction"]) for one in said]
     assert json.loads(lines[0]["probabilities"])[1] == lines[0]["score"] == said[0]["score"]
     assert json.loads(lines[1]["features"]) == {**row, "x": None}
+    assert [(line["row"], line["answered"]) for line in lines] == [(0, True), (1, True), (2, True)]
+    assert len({line["request_id"] for line in lines}) == 1
     assert lines[0]["latency_ms"] > 0
     assert parse_predictions(json.dumps(line).encode() for line in lines)[1] == []
 
