@@ -151,7 +151,9 @@ class BucketSpool:
 
     def segments(self) -> list[Segment]:
         """All segments, those of one stream in its order."""
-        found = self._folder.files(self._model)
+        found = list(self._folder.files(self._model))
+        if not found and not self._folder.is_there():  # a misspelt bucket would stay empty for ever
+            raise FileNotFoundError(f"there is no bucket for {self._folder.address(self._model)}")
         return _in_order(Segment.named(seen.name.removeprefix(f"{self._model}/"), seen.size) for seen in found)
 
     def read(self, segment: Segment, skipped: int, most: int) -> Piece | None:  # noqa: ARG002  # it is small

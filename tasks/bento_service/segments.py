@@ -37,6 +37,9 @@ class Segments:
         folder: Where the model's segments lie.
         slot: The slot that this process serves.
         when_closed: Called whenever a segment is closed.
+
+    Attributes:
+        written: How many lines are whole on the disk.
     """
 
     def __init__(self, folder: Path, slot: str, when_closed: Callable[[], None] | None = None) -> None:
@@ -44,13 +47,15 @@ class Segments:
         self._stream = f"{slot}-{os.getpid()}-{time.time_ns() // 1_000_000}-{uuid.uuid4().hex[:8]}"
         self._most = int(float(os.environ.get("MLOPS_SPOOL_MEGABYTES", SPOOL_MEGABYTES)) * 1_000_000)
         self._file, self._opened = -1, 0.0
-        self._begins = self._size = 0
+        self._begins = self._size = self.written = 0
         self._unwritten = b""
         self._torn = False
-        self._quiet_until = 0.0
+        self._again_at = self._quiet_until = 0.0
 
     def append(self, lines: Sequence[bytes]) -> int:
-        """Write lines, and what waited before them; returns how many were taken."""
+        """Write lines, and before them what waited; returns how many were taken."""
+        if self._unwritten:
+            self._try()
         room = UNWRITTEN_BYTES - len(self._unwritten)
         taken = 0
         for line in lines:
@@ -59,10 +64,7 @@ class Segments:
                 break
             taken += 1
         self._unwritten += b"".join(lines[:taken])
-        try:
-            self._write()
-        except OSError as error:
-            self._complain(len(lines) - taken, error)
+        self._try()
         return taken
 
     def patience(self) -> float | None:
@@ -71,11 +73,26 @@ class Segments:
             return RETRY_SECONDS
         return max(self._opened + SEGMENT_SECONDS - time.monotonic(), 0.01) if self._file >= 0 else None
 
-    def close(self) -> None:
-        """Close the segment."""
-        if self._unwritten:
-            logger.warning("%d bytes of the prediction log could not be written.", len(self._unwritten))
+    def close(self) -> int:
+        """Write what waits, now or never, and close the segment; returns how many lines are lost."""
+        self._again_at = 0.0
+        self._try()
         self._cut()
+        return self._unwritten.count(b"\n")
+
+    def _try(self) -> None:
+        """Write what waits; where that fails, not again for a while."""
+        now = time.monotonic()
+        if now < self._again_at:
+            return
+        try:
+            self._write()
+        except OSError as error:
+            self._again_at = now + RETRY_SECONDS
+            if now >= self._quiet_until:
+                self._quiet_until = now + QUIET_SECONDS
+                said = "The prediction log cannot be written (%s): it waits, and what is too much for that is counted."
+                logger.warning(said, error)
 
     def _write(self) -> None:
         """A short write leaves half a line: its rest goes first next time, so that every line is whole in the end."""
@@ -90,6 +107,7 @@ class Segments:
                 self._open()
             written = os.write(self._file, self._unwritten)
             self._torn = self._unwritten[written - 1] != 10
+            self.written += self._unwritten.count(b"\n", 0, written)
             self._unwritten = self._unwritten[written:]
             self._size += written
         old = time.monotonic() - self._opened >= SEGMENT_SECONDS
@@ -119,12 +137,6 @@ class Segments:
         self._begins += self._size
         if self._when_closed:
             self._when_closed()
-
-    def _complain(self, dropped: int, error: OSError) -> None:
-        if time.monotonic() >= self._quiet_until:
-            self._quiet_until = time.monotonic() + QUIET_SECONDS
-            said = "The prediction log cannot be written (%s): %d bytes wait, %d rows were dropped just now."
-            logger.warning(said, error, len(self._unwritten), dropped)
 
 
 class Uploads:

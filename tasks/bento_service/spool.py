@@ -157,14 +157,16 @@ class Spool:
                 self._awake.clear()
             self._flush()
         self._flush()
-        self._segments.close()
+        if lost := self._segments.close():
+            logger.warning("%d lines of the prediction log could not be written.", lost)
+            self._dropped.inc(lost)
 
     def _flush(self) -> None:
         """Write what waits; without anything new, what could not be written before."""
         with self._lock:
             attempts, self._waiting, self._waiting_rows = self._waiting, [], 0
         lines: list[bytes] = []
-        asked = taken = 0
+        asked, taken, before = 0, 0, self._segments.written
         for attempt in attempts:
             asked += len(attempt.rows)
             try:
@@ -176,7 +178,7 @@ class Spool:
                 lines = []
                 time.sleep(0)
         taken += self._segments.append(lines)
-        self._logged.inc(taken)
+        self._logged.inc(self._segments.written - before)
         self._dropped.inc(asked - taken)
 
 

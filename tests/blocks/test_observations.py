@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from deltalake import DeltaTable
 
 from prefect_mlops.blocks import observations
 from prefect_mlops.blocks.observations import PredictionLog
 from prefect_mlops.blocks.tables import DeltaTables
+from prefect_mlops.core.errors import StorageError
+from prefect_mlops.core.predictions import only_answered, parse_predictions
 
 
 @pytest.fixture
@@ -29,7 +34,7 @@ def tables(tmp_path: Path) -> DeltaTables:
     return DeltaTables(root=str(tmp_path / "tables"))
 
 
-def line(number: int) -> str:
+def line(number: int, **changes: object) -> str:
     entry = {
         "prediction_id": str(number),
         "model": "m",
@@ -44,7 +49,7 @@ def line(number: int) -> str:
         "latency_ms": 1.0,
         "features": "{}",
     }
-    return json.dumps(entry) + "\n"
+    return json.dumps(entry | changes) + "\n"
 
 
 def lines(first: int, last: int) -> str:
@@ -145,6 +150,128 @@ def test_collectors_at_once_double_nothing(log: PredictionLog, tables: DeltaTabl
 
     assert sum(counts) == 90
     assert collected(tables) == list(range(90))
+
+
+def segment(log: PredictionLog, start: int, text: str, stream: str = "a-7-1767225600000-5f2c") -> Path:
+    """A segment that nobody writes any more."""
+    path = log.folder() / "m" / f"{stream}.{start:012d}.jsonl"
+    path.write_text(text)
+    return path
+
+
+def test_a_closed_segment_is_removed_when_its_rows_are_in_the_table(log: PredictionLog, tables: DeltaTables) -> None:
+    first = segment(log, 0, lines(0, 3))
+    segment(log, first.stat().st_size, lines(3, 5))
+
+    assert log.collect("m", tables) == 5
+    assert list((log.folder() / "m").iterdir()) == []
+    assert collected(tables) == list(range(5))
+    assert tables.version("m-predictions") == 0
+
+
+def test_a_segment_that_is_written_stays_and_grows(log: PredictionLog, tables: DeltaTables) -> None:
+    path = segment(log, 0, lines(0, 3))
+    with path.open("a") as server:
+        fcntl.flock(server, fcntl.LOCK_EX)
+        assert log.collect("m", tables) == 3
+        assert path.exists()
+        server.write(lines(3, 5) + line(5)[:50])
+        server.flush()
+        assert log.collect("m", tables) == 2
+        server.write(line(5)[50:])
+    assert log.collect("m", tables) == 1
+    assert not path.exists()
+    assert collected(tables) == list(range(6))
+
+
+def test_half_a_line_of_a_dead_server_is_set_aside(log: PredictionLog, tables: DeltaTables) -> None:
+    path = segment(log, 0, lines(0, 3) + line(3)[:50])
+
+    assert log.collect("m", tables) == 3
+    assert log.collect("m", tables) == 0
+    assert log.broken("m") == 1
+    assert not path.exists()
+
+
+def test_an_empty_segment_of_a_dead_server_is_removed(log: PredictionLog, tables: DeltaTables) -> None:
+    path = segment(log, 0, "")
+
+    assert log.collect("m", tables) == 0
+    assert not path.exists()
+
+
+def test_a_collected_segment_that_comes_again_adds_nothing(log: PredictionLog, tables: DeltaTables) -> None:
+    path = segment(log, 0, lines(0, 3))
+    log.collect("m", tables)
+    segment(log, 0, lines(0, 3))
+
+    assert log.collect("m", tables) == 0
+    assert not path.exists()
+    assert collected(tables) == [0, 1, 2]
+
+
+def test_a_later_segment_waits_for_the_one_before_it_and_not_for_ever(
+    log: PredictionLog, tables: DeltaTables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(observations, "GAP_SECONDS", 0.05)
+    first = segment(log, 0, lines(0, 3))
+    size = first.stat().st_size
+    first.rename(first.with_suffix(".elsewhere"))
+    segment(log, size, lines(3, 5))
+    segment(log, 0, lines(10, 12), stream="b-7-1767225600000-5f2d")
+    bring = threading.Timer(0.02, first.with_suffix(".elsewhere").rename, [first])
+    bring.start()
+    assert log.collect("m", tables) == 7
+    bring.join()
+
+    segment(log, 10_000, lines(20, 22))  # the bytes before it are gone for good
+    assert log.collect("m", tables) == 2
+    assert collected(tables) == [0, 1, 2, 3, 4, 10, 11, 20, 21]
+
+
+BEFORE_ATTEMPTS = ["request_id", "row", "arm", "answered"]
+
+
+def test_a_table_from_before_there_were_attempts_goes_on(log: PredictionLog, tables: DeltaTables) -> None:
+    rows, _ = parse_predictions([line(0).encode()])
+    tables.append_spool("m-predictions", rows.drop_columns(BEFORE_ATTEMPTS), {"spool:old.jsonl": 400})
+    segment(log, 0, line(1) + line(2, request_id="r", row=0, arm="canary", answered=False))
+
+    assert log.collect("m", tables) == 2
+
+    read = tables.read("m-predictions").sort_values("prediction_id")
+    assert read["request_id"].isna().tolist() == [True, True, False]
+    assert only_answered(read)["prediction_id"].tolist() == ["0", "1"]
+    assert tables.spool_offsets("m-predictions", ["spool:old.jsonl"]) == {"spool:old.jsonl": 400}
+
+
+def test_collectors_at_once_widen_an_old_table_once(log: PredictionLog, tables: DeltaTables) -> None:
+    rows, _ = parse_predictions([line(0).encode()])
+    tables.append_spool("m-predictions", rows.drop_columns(BEFORE_ATTEMPTS), {"spool:old.jsonl": 400})
+    for number in range(1, 9):
+        segment(log, 0, line(number), stream=f"a-{number}")
+
+    with ThreadPoolExecutor(4) as pool:
+        counts = list(pool.map(lambda _: log.collect("m", tables), range(8)))
+
+    assert sum(counts) == 8
+    assert collected(tables) == list(range(9))
+
+
+def test_many_collections_keep_the_table_in_few_files(log: PredictionLog, tables: DeltaTables) -> None:
+    for number in range(50):
+        segment(log, 0, line(number), stream=f"a-{number}")
+        log.collect("m", tables)
+
+    assert collected(tables) == list(range(50))
+    assert len(DeltaTable(tables.path("m-predictions")).file_uris()) == 1
+
+
+def test_a_spool_that_cannot_be_read_is_a_fault_of_the_storage(log: PredictionLog, tables: DeltaTables) -> None:
+    (log.folder() / "m" / "a-1.000000000000.jsonl").mkdir()
+
+    with pytest.raises(StorageError, match="prediction log of m"):
+        log.collect("m", tables)
 
 
 COLLECTOR = """
