@@ -14,6 +14,7 @@ from prefect_mlops.blocks.landing import FileSource
 from prefect_mlops.blocks.ledgers import Ledger
 from prefect_mlops.blocks.observations import PredictionLog
 from prefect_mlops.blocks.personal import PersonalKey
+from prefect_mlops.blocks.serving_target import ServingTarget, load_target
 from prefect_mlops.blocks.sources import BatchSource
 from prefect_mlops.blocks.tables import DeltaTables
 from prefect_mlops.blocks.targets import LocalTarget
@@ -46,7 +47,7 @@ class Places(NamedTuple):
     tracking: MlflowTracking
     predictions: PredictionLog
     bentos: BentoStore
-    target: LocalTarget
+    target: ServingTarget
     ledger: Ledger
     personal: PersonalKey
 
@@ -64,7 +65,7 @@ class Places(NamedTuple):
             tracking=_loaded(MlflowTracking, environment),
             predictions=_loaded(PredictionLog, environment),
             bentos=_loaded(BentoStore, environment),
-            target=_loaded(LocalTarget, environment),
+            target=load_target(environment),
             ledger=_loaded(Ledger, environment),
             personal=_loaded(PersonalKey, environment),
         )

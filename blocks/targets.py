@@ -82,7 +82,7 @@ class LocalTarget(Block):
         tag: str,
         *,
         version: int,
-        spool: Path | None,
+        spool: str | Path | None,
         personal: str = "",
     ) -> Occupied:
         """Serve a bento in a slot, without traffic; what ran there before is ended first.
@@ -121,7 +121,11 @@ class LocalTarget(Block):
             places = placements.of(model)
             places.rollout = order = placements.generation
             places.wanted[slot] = Assignment(
-                tag=tag, version=version, store=str(store.folder()), spool=spool, order=order
+                tag=tag,
+                version=version,
+                store=str(store.folder()),
+                spool=Path(spool) if spool else None,
+                order=order,
             )
         return self._made_so(model, slot, order)
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import httpx
 from prefect.blocks.core import Block
@@ -14,7 +14,7 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
 
-from prefect_mlops.blocks import DeltaSource, LandingQueue, Places, SqlSource
+from prefect_mlops.blocks import DeltaSource, EcsTarget, LandingQueue, Places, SqlSource
 from prefect_mlops.core.errors import ServingError
 from prefect_mlops.core.names import write_limit
 from prefect_mlops.core.spec import ModelSpec
@@ -71,9 +71,9 @@ def bootstrap(specs: "Iterable[ModelSpec]", home: Path, environment: str = "defa
 
 def _blocks(home: Path, environment: str) -> list[str]:
     home.mkdir(parents=True, exist_ok=True)
-    for kind in (DeltaSource, LandingQueue, SqlSource):
+    for kind in (DeltaSource, EcsTarget, LandingQueue, SqlSource):
         kind.register_type_and_schema()
-    return [_block(block, environment) for block in Places.local(home.absolute())]
+    return [_block(cast("Block", block), environment) for block in Places.local(home.absolute())]
 
 
 def _block(block: Block, environment: str) -> str:

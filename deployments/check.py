@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from prefect_mlops.core.errors import MlopsError
+from prefect_mlops.core.rollout.fitting import lacking
+from prefect_mlops.core.serving import Capabilities
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.core.specfile import load_spec
 from prefect_mlops.deployments.sync import is_stale
@@ -10,16 +12,22 @@ from prefect_mlops.deployments.sync import is_stale
 __all__ = ["notes_of", "problems_of"]
 
 
-def problems_of(project: Path) -> list[str]:
+def problems_of(project: Path, target: str = "") -> list[str]:
     """Everything that is wrong in a project, a line each; none when it can be deployed.
 
     Every spec must be valid, its file named after its model, its classes importable, its metrics known for its
     problem, its gates able to pass and to look, and `prefect.yaml` must be what `prefect-mlops sync` would write.
+    With the slug of a serving target, no rollout plan may ask more than that target declares.
+
+    Raises:
+        NotFound: There is no such target.
+        DataError: The slug names something else.
     """
     files = sorted((project / "specs").glob("*.yaml"))
     if not files:
         return [f"{project / 'specs'}: there is no spec. Write one with `prefect-mlops new NAME`."]
     problems: list[str] = []
+    capabilities = _capabilities(target) if target else None
     valid = 0
     for path in files:
         try:
@@ -31,6 +39,8 @@ def problems_of(project: Path) -> list[str]:
         if path.stem != spec.name:
             problems.append(f"{path}: the spec is called {spec.name!r}. Rename the file to {spec.name}.yaml.")
         problems += [f"{path}: {problem}" for problem in _parts(spec)]
+        if capabilities is not None:
+            problems += [f"{path}: on {target}, {problem}" for problem in lacking(spec.rollout, capabilities)]
     return problems + (_stale(project) if valid == len(files) else [])
 
 
@@ -45,6 +55,12 @@ def notes_of(project: Path) -> list[str]:
         except MlopsError:
             continue
     return notes
+
+
+def _capabilities(slug: str) -> Capabilities:
+    from prefect_mlops.blocks.serving_target import target_by_slug
+
+    return target_by_slug(slug).capabilities()
 
 
 def _parts(spec: ModelSpec) -> list[str]:

@@ -126,11 +126,14 @@ def sync(
 
 @app.command()
 @told_plainly
-def check(project: Project = Path()) -> None:
+def check(
+    project: Project = Path(),
+    target: Annotated[str, typer.Option(help="Slug of a serving target that the plans must suit.")] = "",
+) -> None:
     """Hold specs and prefect.yaml against each other: exit code 0 when they agree, 1 when not."""
     from prefect_mlops.deployments.check import notes_of, problems_of
 
-    problems = problems_of(project)
+    problems = problems_of(project, target)
     for note in notes_of(project):
         typer.echo(f"note: {note}")
     for problem in problems:

@@ -47,6 +47,7 @@ from .runs import load_places, load_source, one_writer, run_key, run_logger, run
 from .searching import search_candidate
 from .staging import stage_bento
 from .suites import read_history
+from .targets import require_target
 from .training import profile_candidate, split_rows, train_candidate, train_in_parts
 from .validation import load_suite, validate_data
 
@@ -110,6 +111,7 @@ __all__ = [
     "release_quarantined",
     "render_model_card",
     "report_experiment",
+    "require_target",
     "run_canary",
     "run_key",
     "run_logger",

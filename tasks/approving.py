@@ -28,7 +28,7 @@ from prefect_mlops.tasks.publishing import announce
 from prefect_mlops.tasks.runs import run_key, run_logger, run_name
 
 if TYPE_CHECKING:
-    from prefect_mlops.blocks import BentoStore, Ledger, LocalTarget, MlflowTracking
+    from prefect_mlops.blocks import BentoStore, Ledger, MlflowTracking, ServingTarget
     from prefect_mlops.core.ledger import Record
     from prefect_mlops.tasks.champions import Champion
     from prefect_mlops.tasks.packaging import Bento
@@ -220,7 +220,7 @@ def record_lapse(ledger: Ledger, spec: ModelSpec, lapse: Lapse, as_of: datetime)
 
 @task
 def withdraw_version(
-    tracking: MlflowTracking, bentos: BentoStore, target: LocalTarget, spec: ModelSpec, version: int, bento: str
+    tracking: MlflowTracking, bentos: BentoStore, target: ServingTarget, spec: ModelSpec, version: int, bento: str
 ) -> None:
     """Take a version that may not see traffic out of the registry's candidates, its slot and the store.
 

@@ -15,7 +15,7 @@ from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.tasks.runs import run_logger
 
 if TYPE_CHECKING:
-    from prefect_mlops.blocks import BentoStore, Ledger, LocalTarget, MlflowTracking, PredictionLog
+    from prefect_mlops.blocks import BentoStore, Ledger, MlflowTracking, PredictionLog, ServingTarget
     from prefect_mlops.core.rollout.requests import Request
     from prefect_mlops.tasks.packaging import Bento
 
@@ -48,7 +48,7 @@ class RollbackChoice(NamedTuple):
 
 @task
 def deploy_bento(
-    spec: ModelSpec, bento: Bento, store: BentoStore, target: LocalTarget, predictions: PredictionLog
+    spec: ModelSpec, bento: Bento, store: BentoStore, target: ServingTarget, predictions: PredictionLog
 ) -> Placed:
     """Serve a bento in the slot that has no traffic; a version that runs there already is left as it is.
 
@@ -87,7 +87,7 @@ def foresee_rollout(spec: ModelSpec, placed: Placed) -> str:
 
 
 @task
-def run_canary(spec: ModelSpec, target: LocalTarget, placed: Placed, share: int) -> Step:
+def run_canary(spec: ModelSpec, target: ServingTarget, placed: Placed, share: int) -> Step:
     """Give the canary a share of the traffic and watch it until its tests decide.
 
     All requests of the rollout count against it, also those of earlier steps and those that a run before this one
@@ -130,19 +130,19 @@ def run_canary(spec: ModelSpec, target: LocalTarget, placed: Placed, share: int)
         time.sleep(plan.poll_seconds)
 
 
-def is_in_service(spec: ModelSpec, target: LocalTarget, version: int) -> bool:
+def is_in_service(spec: ModelSpec, target: ServingTarget, version: int) -> bool:
     """Whether a version runs in a slot; an adopted champion may not yet."""
     return any(occupied.version == version for occupied in target.slots(spec.name).values())
 
 
 @task
-def finish_rollout(spec: ModelSpec, target: LocalTarget, placed: Placed) -> None:
+def finish_rollout(spec: ModelSpec, target: ServingTarget, placed: Placed) -> None:
     """Give the version all traffic; the slot of the former champion stays up for a rollback."""
     target.set_weights(spec.name, {placed.slot: 100})
 
 
 @task
-def undo_rollout(spec: ModelSpec, target: LocalTarget, placed: Placed) -> None:
+def undo_rollout(spec: ModelSpec, target: ServingTarget, placed: Placed) -> None:
     """Give all traffic back to the champion and empty the canary's slot."""
     if placed.champion_slot is not None:
         target.set_weights(spec.name, {placed.champion_slot: 100})

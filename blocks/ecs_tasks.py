@@ -1,0 +1,83 @@
+"""What a server is on ECS: its image, its roles, its size, and what it is told by its environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from prefect_mlops.blocks.aws import AwsAccess
+from prefect_mlops.core.names import Slot
+
+__all__ = ["BENTO", "VERSION", "TaskTemplate"]
+
+CONTAINER = "server"
+BENTO, VERSION = "MLOPS_BENTO", "MLOPS_VERSION"
+"""The variables by which a server is told which version it serves, and we read again what runs."""
+
+
+class TaskTemplate(AwsAccess):
+    """What all servers of a target have in common."""
+
+    image: str = Field(default=..., description="The generic serving image, which fetches a bento when it starts.")
+    bentos: str = Field(default=..., pattern=r"^s3://", description="The BentoStore's bucket, s3://bucket/prefix.")
+    execution_role_arn: str = Field(default="", description="The role by which ECS pulls the image and reads secrets.")
+    task_role_arn: str = Field(default="", description="The role of the server: it reads bentos and writes its log.")
+    subnets: list[str] = Field(default=[], description="Of the tasks; those of the service when empty.")
+    security_groups: list[str] = Field(default=[], description="Of the tasks; those of the service when empty.")
+    log_group: str = Field(default="", description="Where the servers' own output goes; nowhere when empty.")
+    token_secret_arn: str = Field(default="", description="Secret with the token that callers show; none when empty.")
+    cpu: int = Field(default=512, gt=0, description="CPU units of a task; 1024 are one core.")
+    memory: int = Field(default=1024, gt=0, description="Memory of a task in MiB.")
+    port: int = Field(default=3000, ge=1, le=65535, description="Where a server listens.")
+
+    def task_definition(
+        self, family: str, slot: Slot, tag: str, version: int, spool: str | Path | None
+    ) -> dict[str, Any]:
+        """What `register_task_definition` takes for one version in one slot.
+
+        Args:
+            family: What the definitions of this slot are called.
+            slot: The slot.
+            tag: The bento, which the image fetches from the store.
+            version: The registry version that it holds.
+            spool: Where predictions are logged; None for nowhere.
+        """
+        known = {
+            BENTO: tag,
+            "MLOPS_STORE": self.bentos,
+            VERSION: str(version),
+            "MLOPS_SLOT": slot,
+            **({"MLOPS_SPOOL": str(spool)} if spool is not None else {}),
+        }
+        server: dict[str, Any] = {
+            "name": CONTAINER,
+            "image": self.image,
+            "essential": True,
+            "environment": [{"name": name, "value": value} for name, value in known.items()],
+            "portMappings": [{"containerPort": self.port, "protocol": "tcp"}],
+        }
+        if self.token_secret_arn:
+            server["secrets"] = [{"name": "MLOPS_TOKEN", "valueFrom": self.token_secret_arn}]
+        if self.log_group:
+            options = {"awslogs-group": self.log_group, "awslogs-stream-prefix": family}
+            region = {"awslogs-region": self.region or str(self.client("ecs").meta.region_name)}
+            server["logConfiguration"] = {"logDriver": "awslogs", "options": options | region}
+        roles = {"executionRoleArn": self.execution_role_arn, "taskRoleArn": self.task_role_arn}
+        return {
+            "family": family,
+            "containerDefinitions": [server],
+            "networkMode": "awsvpc",
+            "requiresCompatibilities": ["FARGATE"],
+            "cpu": str(self.cpu),
+            "memory": str(self.memory),
+            **{name: arn for name, arn in roles.items() if arn},
+        }
+
+    def network(self) -> dict[str, Any]:
+        """What `update_service` takes besides; nothing where the service's own network is to stay."""
+        if not self.subnets:
+            return {}
+        network = {"subnets": self.subnets, "securityGroups": self.security_groups, "assignPublicIp": "DISABLED"}
+        return {"networkConfiguration": {"awsvpcConfiguration": network}}
