@@ -1,4 +1,5 @@
 from .adopting import adopt_version, fetch_source
+from .canary import run_canary, run_shadow
 from .champions import load_anchor, load_champion, promote_version, read_champion
 from .data import (
     accept_labels,
@@ -33,17 +34,20 @@ from .publishing import (
 from .quarantine import load_quarantined, quarantine_rows, release_quarantined
 from .registry import fetch_package, log_candidate
 from .reigns import read_reign
+from .releases import begin_release, end_release, find_usurper
 from .rollout import (
     choose_rollback,
     deploy_bento,
     finish_rollout,
     foresee_rollout,
+    hold_back_champion,
     is_in_service,
-    run_canary,
     undo_rollout,
+    withdraw_version,
 )
 from .runs import load_places, load_source, one_writer, run_key, run_logger, run_name, time_of_run
 from .searching import search_candidate
+from .service_health import drop_hold_back, judge_champion, watch_champion
 from .suites import read_history
 from .training import profile_candidate, split_rows, train_candidate, train_in_parts
 from .validation import load_suite, validate_data
@@ -54,6 +58,7 @@ __all__ = [
     "adopt_version",
     "announce",
     "announce_intake",
+    "begin_release",
     "build_bento",
     "check_due",
     "choose_rollback",
@@ -62,14 +67,19 @@ __all__ = [
     "deploy_bento",
     "describe_recent",
     "draw_decision",
+    "drop_hold_back",
+    "end_release",
     "evaluate_candidate",
     "fetch_package",
     "fetch_source",
+    "find_usurper",
     "find_waiting",
     "finish_rollout",
     "foresee_rollout",
+    "hold_back_champion",
     "is_in_service",
     "judge_candidate",
+    "judge_champion",
     "judge_health",
     "learn_candidate",
     "load_anchor",
@@ -108,6 +118,7 @@ __all__ = [
     "run_key",
     "run_logger",
     "run_name",
+    "run_shadow",
     "search_candidate",
     "split_rows",
     "stage_bento",
@@ -119,5 +130,7 @@ __all__ = [
     "train_in_parts",
     "undo_rollout",
     "validate_data",
+    "watch_champion",
     "watch_landing",
+    "withdraw_version",
 ]
