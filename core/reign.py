@@ -11,10 +11,10 @@ from prefect_mlops.core.evidence import HoldoutUse, Wager
 from prefect_mlops.core.ledger import Record
 from prefect_mlops.core.parts import Frozen
 
-__all__ = ["ADOPTED", "TAKES_OVER", "Reign", "reign_of"]
+__all__ = ["ADOPTED", "PROMOTED", "TAKES_OVER", "Reign", "reign_of"]
 
-ADOPTED = "champion.adopted"
-TAKES_OVER = (ADOPTED, "champion.promoted", "champion.rolled-back")
+ADOPTED, PROMOTED = "champion.adopted", "champion.promoted"
+TAKES_OVER = (ADOPTED, PROMOTED, "champion.rolled-back")
 """Stages of the ledger with which a version becomes champion."""
 
 

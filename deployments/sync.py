@@ -10,6 +10,7 @@ from prefect_mlops.core.errors import DataError, NotFound, SpecError, SpecProble
 from prefect_mlops.core.events import SUBJECT_LABEL, Event
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.core.specfile import load_spec
+from prefect_mlops.deployments.triggers import resume_trigger, withdraw_trigger
 
 __all__ = ["is_stale", "read_specs", "render_project", "require_room", "write_project"]
 
@@ -36,6 +37,7 @@ EVENT_VERSIONS = {
 }
 ALERT = "operations-alert-when-automation-action-failed"
 WATCH = "landing-watch-when-nobody-watches"
+LOOKS_WHILE_WATCHED = 6
 SILENCE_SECONDS = 90.0
 """Three times the pause between two beats of a watch."""
 WATCH_MAY_BE_MISSING = (
@@ -189,14 +191,14 @@ def _triggers(spec: ModelSpec, flow: str) -> list[dict[str, Any]]:  # noqa: PLR0
     if flow == "ingest":
         return [_trigger(spec, "ingest", Event.DATA_LANDED, batch, for_each=ONCE_EACH)]
     if flow == "monitor":
-        return [_trigger(spec, "monitor", Event.LABELS_ARRIVED, EVENT_VERSIONS, for_each=ONCE_EACH)]
+        return [_trigger(spec, "monitor", Event.LABELS_ARRIVED, EVENT_VERSIONS, for_each=ONCE_EACH), *_looks(spec)]
     if flow == "release":
-        return [_trigger(spec, "release", Event.CANDIDATE_ACCEPTED, version, for_each=ONCE_EACH)]
+        return [_trigger(spec, "release", Event.CANDIDATE_ACCEPTED, version, for_each=ONCE_EACH), resume_trigger(spec)]
     if flow == "rollback":
-        asked = reason | {"as_of": EVENT_VERSIONS["as_of"]}
-        return [_trigger(spec, "rollback", Event.HEALTH_BREACHED, asked, for_each=ONCE_A_WHILE, within=cool_down)]
+        asked = reason | {"as_of": EVENT_VERSIONS["as_of"], "began": "{{ event.payload.began }}"}
+        return [_trigger(spec, "rollback", Event.HEALTH_BREACHED, asked, for_each=ONCE_EACH, within=cool_down)]
     if flow == "withdraw":
-        return [_when_release_failed(spec)]
+        return [withdraw_trigger(spec)]
     if flow == "retrain":
         states = (Event.MODEL_DEGRADED, Event.CHAMPION_MISSING)
         asked = EVENT_VERSIONS | reason
@@ -227,25 +229,16 @@ def _trigger(
     }
 
 
-def _when_release_failed(spec: ModelSpec) -> dict[str, Any]:
-    """The server fails a run that nobody answers, and no hook of the flow runs: its own event is the only trace."""
-    release = [
-        {"prefect.resource.role": "flow", "prefect.resource.name": "mlops-release"},
-        {"prefect.resource.role": "deployment", "prefect.resource.name": spec.name},
+def _looks(spec: ModelSpec) -> list[dict[str, Any]]:
+    """A promotion is looked at again and again while it is watched: each look asks for the next one."""
+    if not spec.rollout.watch_minutes:
+        return []
+    asked = {"promoted": "{{ event.payload.version }}", "as_of": EVENT_VERSIONS["as_of"]}
+    pause = max(10.0, spec.rollout.watch_minutes * 60 / LOOKS_WHILE_WATCHED)
+    return [
+        _trigger(spec, "monitor", event, asked, for_each=ONCE_EACH) | {"schedule_after": pause}
+        for event in (Event.CHAMPION_PROMOTED, Event.HEALTH_WATCHED)
     ]
-    return {
-        "type": "event",
-        "name": f"{spec.name}-withdraw-when-release-failed",
-        "enabled": True,
-        "match": {"prefect.resource.id": "prefect.flow-run.*"},
-        "match_related": release,
-        "expect": ["prefect.flow-run.Failed"],
-        "for_each": ["prefect.resource.id"],
-        "posture": "Reactive",
-        "threshold": 1,
-        "within": 0.0,
-        "parameters": {"run": "{{ event.resource.id }}"},
-    }
 
 
 def _watch(specs: tuple[ModelSpec, ...], pool: str) -> dict[str, Any]:

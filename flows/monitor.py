@@ -13,6 +13,8 @@ from prefect_mlops.tasks import (
     announce,
     collect_predictions,
     describe_recent,
+    drop_hold_back,
+    judge_champion,
     judge_health,
     load_places,
     load_recent_rows,
@@ -22,11 +24,16 @@ from prefect_mlops.tasks import (
     read_champion,
     record_stage,
     time_of_run,
+    watch_champion,
 )
 
 __all__ = ["monitor"]
 
-STATES = {"degraded": Event.MODEL_DEGRADED, "drifted": Event.DATA_DRIFTED}
+STATES = {
+    "breached": Event.HEALTH_BREACHED,
+    "degraded": Event.MODEL_DEGRADED,
+    "drifted": Event.DATA_DRIFTED,
+}
 
 
 @flow(name="mlops-monitor", retries=1, retry_delay_seconds=10, timeout_seconds=3600)
@@ -36,6 +43,7 @@ def monitor(
     as_of: datetime | None = None,
     data_version: int = -1,
     labels_version: int = -1,
+    promoted: int = 0,
 ) -> State:
     """Look at the recent window and at the champion's predictions, and say how the model is.
 
@@ -45,6 +53,8 @@ def monitor(
         as_of: End of the recent window; the run's scheduled time by default.
         data_version: Version of the accepted rows; the newest when -1.
         labels_version: Version of the labels; the newest when -1.
+        promoted: A version whose promotion is watched: its errors and latency alone are looked at, which is cheap and
+            is done again soon. Everything is looked at when 0.
     """
     moment = time_of_run(as_of)
     places = load_places(environment)
@@ -57,9 +67,14 @@ def monitor(
         return Completed(name="Unserved", message=reason)
 
     collected = collect_predictions(places.predictions, places.tables, spec)
+    service = judge_champion(places.tables, places.ledger, places.target, spec, champion.version)
+    drop_hold_back(spec, places.target, service)
+    if promoted:
+        return watch_champion(places, spec, champion.version, promoted, service, moment)
+
     recent = load_recent_rows(places.tables, spec, moment, versions)
     seen = observe_model(places.tables, spec, champion, recent, moment, places.personal)
-    findings = judge_health(spec, seen)
+    findings = (*judge_health(spec, seen), *service.findings)
     publish_health(spec, seen, findings)
     state = worst_state(findings)
     reason = " ".join(finding.reason for finding in findings)
@@ -68,6 +83,7 @@ def monitor(
     told = [finding for finding in findings if finding.state in STATES]
     data = describe_recent(spec, recent, versions) if told and len(recent) else None
     for finding in told:
-        event, version = STATES[finding.state], champion.version
-        announce(event, spec, str(version), moment, version=version, reason=finding.reason, data=data, **known)
+        event, version, began = STATES[finding.state], champion.version, finding.began
+        about = {"version": version, **known}
+        announce(event, spec, str(version), moment, reason=finding.reason, began=began, data=data, **about)
     return Completed(name=state.capitalize(), message=reason)

@@ -1,4 +1,4 @@
-"""Package an accepted version, stage it, canary it, and make it champion, or undo it."""
+"""Package an accepted version, stage it, try it beside the champion, and make it champion, or undo it."""
 
 from datetime import datetime
 
@@ -11,27 +11,29 @@ from prefect_mlops.core.specparameter import SpecParameter
 from prefect_mlops.tasks import (
     announce,
     ask_approval,
+    begin_release,
     build_bento,
     deploy_bento,
+    end_release,
     fetch_package,
+    find_usurper,
     finish_rollout,
     foresee_rollout,
-    is_in_service,
+    hold_back_champion,
     load_places,
     one_writer,
     promote_version,
     publish_card,
     publish_rollout,
-    read_champion,
     recall_stage,
     record_stage,
     render_model_card,
     run_canary,
     run_key,
+    run_shadow,
     stage_bento,
     time_of_run,
-    undo_rollout,
-    withdraw_version,
+    withdraw_candidate,
 )
 
 __all__ = ["release"]
@@ -40,22 +42,25 @@ ENDS = {"roll back": "RolledBack", "undecided": "Undecided"}
 
 
 @flow(name="mlops-release", timeout_seconds=4 * 3600)
-def release(spec: SpecParameter, version: int, environment: str = "default", as_of: datetime | None = None) -> State:
+def release(
+    spec: SpecParameter, version: int = 0, environment: str = "default", as_of: datetime | None = None
+) -> State:
     """Bring an accepted version into service, step by step, and undo it when a step goes wrong.
 
     Args:
         spec: What the model must be.
-        version: The registry version, accepted by the gates.
+        version: The registry version, accepted by the gates; the one whose release stopped half-way when 0.
         environment: Name of the block documents to use.
         as_of: The time that the release belongs to; the run's scheduled time by default.
     """
-    moment, subject = time_of_run(as_of), str(version)
     places = load_places(environment)
     with one_writer(spec.name):
-        champion = read_champion(places.tracking, spec)
-        trusted = champion.version if champion else 0
-        if trusted > version or (trusted == version and is_in_service(spec, places.target, version)):
-            return Completed(name="Outdated", message=f"Version {trusted} is champion already.")
+        begun = begin_release(places.ledger, places.tracking, places.target, spec, version, time_of_run(as_of))
+        if not begun.version:
+            return Completed(name="Outdated", message=begun.reason)
+        if begun.given_up:
+            return end_release(places, spec, begun, "RolledBack", (begun.reason, begun.given_up))
+        version, moment, subject = begun.version, begun.moment, str(begun.version)
         package = fetch_package(places.tracking, spec, version)
         learned = package.lineage.data
         bento = build_bento(spec, package, places.bentos)
@@ -63,36 +68,45 @@ def release(spec: SpecParameter, version: int, environment: str = "default", as_
         staged = recall_stage(places.ledger, spec, bento) or stage_bento(spec, bento, places.bentos)
         record_stage(places.ledger, spec, "bento.staged", subject, moment, {"report": staged, "bento": bento.tag})
         if not staged.fit:
-            announce(Event.CANARY_FAILED, spec, subject, moment, version=version, reason=staged.reason, data=learned)
-            publish_rollout(spec, version, (staged.reason,), {"bento": bento.tag}, staged)
-            return Completed(name="Rejected", message=staged.reason)
+            return end_release(places, spec, begun, "Rejected", (staged.reason,), learned)
 
-        consent = ask_approval(spec, places.ledger, bento, staged, champion, moment)
+        consent = ask_approval(spec, places.ledger, bento, staged, begun.champion, moment)
         if consent.ended:
-            withdraw_version(places.tracking, places.bentos, places.target, spec, version, bento.tag)
-            announce(
-                Event.APPROVAL_REFUSED, spec, subject, moment, version=version, reason=consent.reason, data=learned
-            )
-            publish_rollout(spec, version, (staged.reason, consent.reason), {"bento": bento.tag})
-            return Completed(name=consent.ended, message=consent.reason)
+            withdraw_candidate(places.tracking, places.bentos, places.target, spec, version, bento.tag)
+            steps = (staged.reason, consent.reason)
+            return end_release(places, spec, begun, consent.ended, steps, learned, Event.APPROVAL_REFUSED)
 
         placed = deploy_bento(spec, bento, places.bentos, places.target, places.predictions)
-        steps: tuple[str, ...] = (staged.reason, consent.reason, placed.reason, foresee_rollout(spec, placed))
-        for share in spec.rollout.steps if champion else ():
-            step = run_canary(spec, places.target, placed, share)
+        steps: tuple[str, ...] = (
+            begun.reason,
+            staged.reason,
+            consent.reason,
+            placed.reason,
+            foresee_rollout(spec, placed),
+        )
+        for share in spec.rollout.shares if begun.champion else ():
+            beside = (begun, places.tables, places.predictions)
+            step = (
+                run_canary(spec, places.target, placed, share, *beside)
+                if share
+                else run_shadow(spec, places.target, placed, *beside)
+            )
             steps = (*steps, f"{share}%: {step.reason}")
             looked = {"step": step, "share": share}
             record_stage(places.ledger, spec, "canary.step", subject, moment, looked, key=f"{run_key()}:{share}")
+            announce(Event.CANARY_STEPPED, spec, subject, moment, version=version, reason=steps[-1], data=learned)
+            publish_rollout(spec, version, steps, {"bento": bento.tag})
             if step.outcome != "go on":
-                undo_rollout(spec, places.target, placed)
-                announce(Event.CANARY_FAILED, spec, subject, moment, version=version, reason=step.reason, data=learned)
-                publish_rollout(spec, version, steps, {"bento": bento.tag}, staged)
-                return Completed(name=ENDS[step.outcome], message=steps[-1])
+                return end_release(places, spec, begun, ENDS[step.outcome], steps, learned)
+        usurped = find_usurper(places.tracking, spec, begun)
+        if usurped:
+            return end_release(places, spec, begun, "Outdated", (*steps, usurped), learned)
 
         finish_rollout(spec, places.target, placed)
-        previous = promote_version(places.tracking, spec, version, moment)
-        promoted = {"version": version, "slot": placed.slot, "previous": previous}
+        promote_version(places.tracking, spec, version, moment)
+        promoted = {"version": version, "slot": placed.slot, "previous": begun.champion or None}
         record_stage(places.ledger, spec, "champion.promoted", subject, moment, promoted)
+        steps = (*steps, hold_back_champion(spec, places.target, placed))
 
     links = {"bento": bento.tag, "served at": places.target.url(spec.name)}
     publish_rollout(spec, version, steps, links, staged)

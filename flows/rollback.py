@@ -31,6 +31,7 @@ def rollback(
     spec: SpecParameter,
     version: int = 0,
     reason: str = "asked for by hand",
+    began: str = "",
     environment: str = "default",
     as_of: datetime | None = None,
 ) -> State:
@@ -40,13 +41,15 @@ def rollback(
         spec: What the model must be.
         version: The version to go back to; the champion before this one when 0.
         reason: Why, for people.
+        began: Since when the champion breaches its limits, where a breach asks: one that did not begin while its
+            promotion was watched moves nothing.
         environment: Name of the block documents to use.
         as_of: The time that the rollback belongs to; the run's scheduled time by default.
     """
     moment = time_of_run(as_of)
     places = load_places(environment)
     with one_writer(spec.name):
-        wanted = choose_rollback(places.ledger, places.tracking, spec, version)
+        wanted = choose_rollback(places.ledger, places.tracking, spec, version, began)
         if wanted.version is None:
             return Completed(name="Refused", message=wanted.reason)
         package = fetch_package(places.tracking, spec, wanted.version)

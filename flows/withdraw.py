@@ -16,7 +16,7 @@ from prefect_mlops.tasks import (
     publish_rollout,
     record_lapse,
     time_of_run,
-    withdraw_version,
+    withdraw_candidate,
 )
 
 __all__ = ["withdraw"]
@@ -40,7 +40,7 @@ def withdraw(spec: SpecParameter, run: str, environment: str = "default", as_of:
         lapse = find_lapse(places.ledger, spec, run)
         if not lapse.run:
             return Completed(name="Refused", message=lapse.reason)
-        withdraw_version(places.tracking, places.bentos, places.target, spec, lapse.version, lapse.bento)
+        withdraw_candidate(places.tracking, places.bentos, places.target, spec, lapse.version, lapse.bento)
         record_lapse(places.ledger, spec, lapse, moment)
 
     version, reason = lapse.version, lapse.reason

@@ -1,5 +1,6 @@
 from .adopting import adopt_version, fetch_source
-from .approving import ask_approval, find_lapse, recall_stage, record_lapse, withdraw_version
+from .approving import ask_approval, find_lapse, recall_stage, record_lapse, withdraw_candidate
+from .canary import run_canary, run_shadow
 from .champions import load_anchor, load_champion, promote_version, read_champion
 from .data import (
     accept_labels,
@@ -34,17 +35,20 @@ from .publishing import (
 from .quarantine import load_quarantined, quarantine_rows, release_quarantined
 from .registry import fetch_package, log_candidate
 from .reigns import read_reign
+from .releases import begin_release, end_release, find_usurper
 from .rollout import (
     choose_rollback,
     deploy_bento,
     finish_rollout,
     foresee_rollout,
+    hold_back_champion,
     is_in_service,
-    run_canary,
     undo_rollout,
+    withdraw_version,
 )
 from .runs import load_places, load_source, one_writer, run_key, run_logger, run_name, time_of_run
 from .searching import search_candidate
+from .service_health import drop_hold_back, judge_champion, watch_champion
 from .staging import stage_bento
 from .suites import read_history
 from .targets import require_target
@@ -58,6 +62,7 @@ __all__ = [
     "announce",
     "announce_intake",
     "ask_approval",
+    "begin_release",
     "build_bento",
     "check_due",
     "choose_rollback",
@@ -66,15 +71,20 @@ __all__ = [
     "deploy_bento",
     "describe_recent",
     "draw_decision",
+    "drop_hold_back",
+    "end_release",
     "evaluate_candidate",
     "fetch_package",
     "fetch_source",
     "find_lapse",
+    "find_usurper",
     "find_waiting",
     "finish_rollout",
     "foresee_rollout",
+    "hold_back_champion",
     "is_in_service",
     "judge_candidate",
+    "judge_champion",
     "judge_health",
     "learn_candidate",
     "load_anchor",
@@ -116,6 +126,7 @@ __all__ = [
     "run_key",
     "run_logger",
     "run_name",
+    "run_shadow",
     "search_candidate",
     "split_rows",
     "stage_bento",
@@ -127,6 +138,8 @@ __all__ = [
     "train_in_parts",
     "undo_rollout",
     "validate_data",
+    "watch_champion",
     "watch_landing",
+    "withdraw_candidate",
     "withdraw_version",
 ]

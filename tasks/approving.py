@@ -30,10 +30,9 @@ from prefect_mlops.tasks.runs import run_key, run_logger, run_name
 if TYPE_CHECKING:
     from prefect_mlops.blocks import BentoStore, Ledger, MlflowTracking, ServingTarget
     from prefect_mlops.core.ledger import Record
-    from prefect_mlops.tasks.champions import Champion
     from prefect_mlops.tasks.packaging import Bento
 
-__all__ = ["Lapse", "ask_approval", "find_lapse", "recall_stage", "record_lapse", "withdraw_version"]
+__all__ = ["Lapse", "ask_approval", "find_lapse", "recall_stage", "record_lapse", "withdraw_candidate"]
 
 RUN = "prefect.flow-run."
 """What the resource of a run's events begins with."""
@@ -57,7 +56,7 @@ def recall_stage(ledger: Ledger, spec: ModelSpec, bento: Bento) -> Staged | None
 
 
 def ask_approval(
-    spec: ModelSpec, ledger: Ledger, bento: Bento, staged: Staged, champion: Champion | None, as_of: datetime
+    spec: ModelSpec, ledger: Ledger, bento: Bento, staged: Staged, champion: int, as_of: datetime
 ) -> Consent:
     """Suspend the run until a person has answered, where the spec asks for one.
 
@@ -70,7 +69,7 @@ def ask_approval(
         ledger: Knows what the gates said, and keeps question and answer.
         bento: What would be served.
         staged: What its trial showed.
-        champion: The version that it would replace.
+        champion: The version that it would replace; 0 for none.
         as_of: The time that the release belongs to.
 
     Returns:
@@ -143,9 +142,7 @@ def _form(shown: Shown) -> Any:
     return form
 
 
-def _shown(
-    spec: ModelSpec, records: tuple[Record, ...], bento: Bento, staged: Staged, champion: Champion | None
-) -> Shown:
+def _shown(spec: ModelSpec, records: tuple[Record, ...], bento: Bento, staged: Staged, champion: int) -> Shown:
     from prefect_mlops.core.decisions.history import decision_in
 
     accepted = [r for r in records if r.stage == "candidate.accepted" and r.subject == str(bento.version)]
@@ -156,7 +153,7 @@ def _shown(
         model=spec.name,
         version=bento.version,
         bento=bento.tag,
-        champion=champion.version if champion else None,
+        champion=champion or None,
         spec_digest=spec.digest,
         steps=spec.rollout.steps,
         staged={
@@ -219,7 +216,7 @@ def record_lapse(ledger: Ledger, spec: ModelSpec, lapse: Lapse, as_of: datetime)
 
 
 @task
-def withdraw_version(
+def withdraw_candidate(
     tracking: MlflowTracking, bentos: BentoStore, target: ServingTarget, spec: ModelSpec, version: int, bento: str
 ) -> None:
     """Take a version that may not see traffic out of the registry's candidates, its slot and the store.

@@ -55,6 +55,7 @@ def announce(
     reason: str = "",
     data: DataVersion | None = None,
     labels: DataVersion | None = None,
+    began: str = "",
 ) -> None:
     """Emit an event about a model, with every key that a trigger may name.
 
@@ -71,6 +72,7 @@ def announce(
         data: The accepted rows that it is about, whole; where they are not given, the payload names their table and
             version alone.
         labels: The labels that it is about, likewise.
+        began: Since when it is so, for states that can tell.
     """
     suffix = "labels" if spec.data.labels == "later" else "accepted"
     payload = event_payload(
@@ -82,6 +84,7 @@ def announce(
         data=data or _unread(f"{spec.name}-accepted", data_version),
         labels=labels or _unread(f"{spec.name}-{suffix}", labels_version),
         reason=reason,
+        began=began,
     )
     emit_event(event=event.value, resource=model_resource(spec.name, subject), payload=payload)
 

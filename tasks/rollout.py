@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from prefect import task
 
 from prefect_mlops.core.names import Slot, other_slot
-from prefect_mlops.core.reign import TAKES_OVER
+from prefect_mlops.core.reign import PROMOTED, TAKES_OVER
 from prefect_mlops.core.rollout import requests_needed
-from prefect_mlops.core.rollout.machine import Position, Step, advance
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.tasks.runs import run_logger
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from prefect_mlops.blocks import BentoStore, Ledger, MlflowTracking, PredictionLog, ServingTarget
-    from prefect_mlops.core.rollout.requests import Request
+    from prefect_mlops.core.ledger import Record
     from prefect_mlops.tasks.packaging import Bento
 
 __all__ = [
@@ -26,8 +27,9 @@ __all__ = [
     "finish_rollout",
     "foresee_rollout",
     "is_in_service",
-    "run_canary",
+    "hold_back_champion",
     "undo_rollout",
+    "withdraw_version",
 ]
 
 
@@ -80,54 +82,13 @@ def foresee_rollout(spec: ModelSpec, placed: Placed) -> str:
         return "It takes all traffic at once: no champion runs beside it."
     plan = spec.rollout
     steps = ", ".join(
-        f"{need.canary} to the canary at {need.share}%, of {need.requests:,}" for need in requests_needed(plan)
+        f"{need.canary} to the canary at {need.share}%, of {need.requests:,}"
+        if need.share
+        else f"{need.requests:,} copied to the shadow"
+        for need in requests_needed(plan)
     )
     once = f"first of each `{plan.user_key}`" if plan.user_key else "first of each `x-request-id`"
     return f"Requests needed where none fails or is slow: {steps}. Events count once, the {once}."
-
-
-@task
-def run_canary(spec: ModelSpec, target: ServingTarget, placed: Placed, share: int) -> Step:
-    """Give the canary a share of the traffic and watch it until its tests decide.
-
-    All requests of the rollout count against it, also those of earlier steps and those that a run before this one
-    saw, if it crashed; a step that such a run had passed is not done again.
-
-    Args:
-        spec: Its rollout plan holds limits and alphas.
-        target: Where it serves.
-        placed: Its slot.
-        share: Percent of the traffic, one of the plan's steps.
-
-    Returns:
-        `go on`; `roll back`, or `undecided` when the plan's time is up, and then the champion has all traffic again;
-        `go on` at once where no champion runs.
-
-    Raises:
-        NotFound: The canary does not run any more; traffic is as it was.
-    """
-    from prefect_mlops.core.rollout.judging import Requests, judge_requests
-
-    plan, champion = spec.rollout, placed.champion_slot
-    if champion is None:
-        return Step(outcome="go on", reason="No champion runs beside it that could take the other requests.")
-    if target.weights(spec.name).get(placed.slot, 0) > share:
-        return Step(outcome="go on", reason="A run before this one had passed this step.")
-    begun = time.monotonic()
-    target.set_weights(spec.name, {placed.slot: share, champion: 100 - share}, plan.user_key)
-    position, read = Position(step=plan.steps.index(share)), 0
-    seen: list[Request] = []
-    while True:
-        more, read = target.requests(spec.name, placed.slot, read)
-        seen += more
-        look = judge_requests(plan, Requests.of(seen), share, time.monotonic() - begun)
-        moved, step = advance(plan, position, look)
-        run_logger().info("%s%% to slot %s: %s", share, placed.slot, step.reason)
-        if moved != position:
-            if moved.share(plan) == 0:  # before anything is recorded or told: each request counts
-                target.set_weights(spec.name, {champion: 100})
-            return step
-        time.sleep(plan.poll_seconds)
 
 
 def is_in_service(spec: ModelSpec, target: ServingTarget, version: int) -> bool:
@@ -142,6 +103,24 @@ def finish_rollout(spec: ModelSpec, target: ServingTarget, placed: Placed) -> No
 
 
 @task
+def hold_back_champion(spec: ModelSpec, target: ServingTarget, placed: Placed) -> str:
+    """Leave the former champion its part of the plan, so that the new one can be held against it while it is watched.
+
+    The new one had all traffic for a moment, so it is the one that is trusted, whatever happens next.
+
+    Returns:
+        Who has the traffic now.
+    """
+    held = spec.rollout.hold_back
+    if not held or placed.champion_slot is None:
+        return f"Slot {placed.slot} has all traffic."
+    target.set_weights(spec.name, {placed.slot: 100 - held, placed.champion_slot: held}, spec.rollout.user_key)
+    return (
+        f"Slot {placed.slot} has {100 - held}% of the traffic, slot {placed.champion_slot} keeps {held}% as a measure."
+    )
+
+
+@task
 def undo_rollout(spec: ModelSpec, target: ServingTarget, placed: Placed) -> None:
     """Give all traffic back to the champion and empty the canary's slot."""
     if placed.champion_slot is not None:
@@ -150,7 +129,19 @@ def undo_rollout(spec: ModelSpec, target: ServingTarget, placed: Placed) -> None
 
 
 @task
-def choose_rollback(ledger: Ledger, tracking: MlflowTracking, spec: ModelSpec, version: int = 0) -> RollbackChoice:
+def withdraw_version(spec: ModelSpec, target: ServingTarget, version: int) -> None:
+    """Undo the rollout of a version wherever it runs; nothing happens where it does not, or serves alone."""
+    running, trusted = target.slots(spec.name), target.trusted(spec.name)
+    for slot, occupied in running.items():
+        champion = trusted if trusted != slot else other_slot(slot)
+        if occupied.version == version and champion in running:
+            undo_rollout.fn(spec, target, Placed(slot, champion, ""))
+
+
+@task
+def choose_rollback(
+    ledger: Ledger, tracking: MlflowTracking, spec: ModelSpec, version: int = 0, began: str = ""
+) -> RollbackChoice:
     """Say which version to go back to.
 
     Args:
@@ -158,6 +149,8 @@ def choose_rollback(ledger: Ledger, tracking: MlflowTracking, spec: ModelSpec, v
         tracking: Knows who is.
         spec: The model's spec.
         version: A version that somebody asks for; the champion before this one when 0.
+        began: Since when the champion has breached its limits, ISO 8601, where a breach asks. One that did not begin
+            while a promotion was watched has other causes than the promotion, and moves nothing.
     """
     champion = tracking.champion(spec.name)
     if champion is None:
@@ -167,8 +160,26 @@ def choose_rollback(ledger: Ledger, tracking: MlflowTracking, spec: ModelSpec, v
     if version:
         return RollbackChoice(version, "asked for")
     history = [record for record in ledger.records(model=spec.name) if record.stage in TAKES_OVER]
-    takings = [record.body for record in history if record.body["version"] == champion]
-    previous = [taking["previous"] for taking in takings if taking["previous"] != champion]
+    takings = [record for record in history if record.body["version"] == champion]
+    if began and (refused := _not_watched(spec, champion, takings, began)):
+        return RollbackChoice(None, refused)
+    previous = [taking.body["previous"] for taking in takings if taking.body["previous"] != champion]
     if not previous or previous[-1] is None:
         return RollbackChoice(None, f"Version {champion} is the first champion; there is none to go back to.")
     return RollbackChoice(int(previous[-1]), "the champion before")
+
+
+def _not_watched(spec: ModelSpec, champion: int, takings: Sequence[Record], began: str) -> str:
+    """Why a breach does not take a promotion back; empty where it does."""
+    from prefect_mlops.core.health import within_watch
+
+    if not takings or takings[-1].stage != PROMOTED:
+        return f"Version {champion} was not promoted by a release; a breach takes nothing back."
+    promoted, breached = (datetime.fromisoformat(text).astimezone(UTC) for text in (takings[-1].at, began))
+    if within_watch(spec.rollout, promoted, breached):
+        return ""
+    minutes = f"{spec.rollout.watch_minutes:g} minutes"
+    return (
+        f"The breach began at {breached:%Y-%m-%d %H:%M:%S} UTC, not within {minutes} after version {champion} was "
+        f"promoted at {promoted:%Y-%m-%d %H:%M:%S} UTC; it has other causes, or roll back by hand."
+    )

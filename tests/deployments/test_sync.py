@@ -27,7 +27,13 @@ def deployments() -> list[Any]:
 
 
 def triggers() -> list[Any]:
-    return [(d, trigger) for d in deployments() for trigger in d["triggers"] if d["name"] != "operations"]
+    """Those that answer events of ours."""
+    return [
+        (d, one)
+        for d in deployments()
+        for one in d["triggers"]
+        if one["expect"][0].startswith("mlops.") and d["name"] != "operations"
+    ]
 
 
 def flow_behind(deployment: dict[str, Any]) -> Any:
@@ -92,14 +98,44 @@ def test_one_watch_looks_for_every_model_and_is_started_anew_by_silence_after_an
 
 
 def test_facts_are_told_apart_by_their_subject_and_states_cool_down() -> None:
-    states = {Event.MODEL_DEGRADED, Event.CHAMPION_MISSING, Event.HEALTH_BREACHED}
+    states = {Event.MODEL_DEGRADED, Event.CHAMPION_MISSING}
     specs = {spec.name: spec for spec in read_specs(OURS)}
     for deployment, trigger in triggers():
+        cool_down, facts = (
+            specs[deployment["name"]].retraining.cool_down_seconds,
+            ["prefect.resource.id", SUBJECT_LABEL],
+        )
         if trigger["expect"][0] in states:
-            assert trigger["within"] == specs[deployment["name"]].retraining.cool_down_seconds
+            assert trigger["within"] == cool_down
             assert SUBJECT_LABEL not in trigger["for_each"]
+        elif trigger["expect"][0] == Event.HEALTH_BREACHED:  # a state of one version
+            assert (trigger["within"], trigger["for_each"]) == (cool_down, facts)
         else:
-            assert (trigger["within"], trigger["for_each"]) == (0, ["prefect.resource.id", SUBJECT_LABEL])
+            assert (trigger["within"], trigger["for_each"]) == (0, facts)
+
+
+def test_only_a_breach_moves_a_champion_back_and_a_failed_canary_starts_nothing() -> None:
+    reactions = {(d["entrypoint"].rpartition(".")[2], one["expect"][0]) for d, one in triggers()}
+
+    assert {event for flow, event in reactions if flow == "rollback"} == {Event.HEALTH_BREACHED}
+    assert not {flow for flow, event in reactions if event in (Event.CANARY_FAILED, Event.CANARY_STEPPED)}
+
+
+def test_a_release_that_stopped_half_way_is_gone_on_with_and_no_other_flow_is() -> None:
+    for deployment in (d for d in deployments() if d["entrypoint"].endswith(".release")):
+        (stopped,) = [one for one in deployment["triggers"] if one["expect"][0].startswith("prefect.")]
+        assert stopped["name"] == f"{deployment['name']}-release-when-release-stopped"
+        assert {f"prefect.flow-run.{end}" for end in ("Crashed", "Failed", "TimedOut")} == set(stopped["expect"])
+        assert stopped["parameters"] == {"version": 0}
+        assert {"prefect.resource.role": "flow", "prefect.resource.name": "mlops-release"} in stopped["match_related"]
+
+
+def test_a_promotion_is_looked_at_six_times_while_it_is_watched() -> None:
+    specs = {spec.name: spec for spec in read_specs(OURS)}
+    for deployment, trigger in triggers():
+        if trigger["expect"][0] in (Event.CHAMPION_PROMOTED, Event.HEALTH_WATCHED):
+            assert trigger["schedule_after"] == specs[deployment["name"]].rollout.watch_minutes * 10
+            assert trigger["parameters"]["promoted"] == "{{ event.payload.version }}"
 
 
 def test_writing_twice_gives_the_same_text(tmp_path: Path) -> None:

@@ -1,0 +1,143 @@
+"""Begin a release or go on with one that stopped half-way, and notice when somebody else chose a champion."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from prefect import task
+from prefect.states import Completed
+
+from prefect_mlops.core.events import Event
+from prefect_mlops.core.rollout.releases import BEGUN, ENDED, RESUMED, OpenRelease, open_release
+from prefect_mlops.core.spec import ModelSpec
+from prefect_mlops.tasks.governance import record_stage
+from prefect_mlops.tasks.publishing import announce, publish_rollout
+from prefect_mlops.tasks.rollout import is_in_service, withdraw_version
+from prefect_mlops.tasks.runs import run_key
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State
+
+    from prefect_mlops.blocks import Ledger, MlflowTracking, Places, ServingTarget
+    from prefect_mlops.core.lineage import DataVersion
+
+__all__ = ["Begun", "begin_release", "end_release", "find_usurper"]
+
+MOST_RESUMED = 3
+"""A release that stopped so often is undone: what stops it may be the version itself."""
+
+
+class Begun(NamedTuple):
+    """The release that a run does.
+
+    Attributes:
+        version: The registry version; 0 where there is nothing to do.
+        champion: The version that was trusted when it began; 0 for none.
+        moment: The time it belongs to.
+        since: When it began, by the clock.
+        passed: Shares of the steps that runs before this one have passed.
+        given_up: Why it is not gone on with but undone; empty else.
+        reason: What is begun or gone on with, or why there is nothing to do.
+    """
+
+    version: int
+    champion: int
+    moment: datetime
+    since: datetime
+    passed: tuple[int, ...] = ()
+    given_up: str = ""
+    reason: str = ""
+
+
+@task
+def begin_release(
+    ledger: Ledger, tracking: MlflowTracking, target: ServingTarget, spec: ModelSpec, version: int, as_of: datetime
+) -> Begun:
+    """Write into the ledger that a release begins, or find there the one to go on with.
+
+    Args:
+        ledger: Knows what was begun and has not ended.
+        tracking: Knows the champion.
+        target: Knows what serves.
+        spec: The model's spec.
+        version: The registry version; the one whose release stopped half-way when 0.
+        as_of: The time that a new release belongs to; one that is gone on with keeps its own.
+    """
+    left = open_release(ledger.records(model=spec.name))
+    wanted, trusted = version or (left.version if left else 0), tracking.champion(spec.name) or 0
+    if not wanted:
+        return Begun(0, trusted, as_of, as_of, reason=f"No release of {spec.name} was begun and has not ended.")
+    if left is not None and not version and left.asks not in ("", run_key()):
+        return Begun(0, trusted, as_of, as_of, reason=f"Run {left.asks} waits for a person's answer about {wanted}.")
+    if left is not None and left.version == wanted:
+        return _resumed(ledger, spec, left, trusted)
+    if trusted > wanted or (trusted == wanted and is_in_service(spec, target, wanted)):
+        return Begun(0, trusted, as_of, as_of, reason=f"Version {trusted} is champion already.")
+    began = record_stage.fn(ledger, spec, BEGUN, str(wanted), as_of, {"champion": trusted})
+    since = datetime.fromisoformat(began.at)
+    return Begun(wanted, trusted, as_of, since, reason=f"The release of version {wanted} begins.")
+
+
+def _resumed(ledger: Ledger, spec: ModelSpec, left: OpenRelease, trusted: int) -> Begun:
+    moment, wanted = datetime.fromisoformat(left.as_of), left.version
+    record_stage.fn(ledger, spec, RESUMED, str(wanted), moment, {"run": run_key()})
+    given_up = _usurped(spec, left.champion, wanted, trusted)
+    if not given_up and left.resumed >= MOST_RESUMED:
+        given_up = f"Its runs stopped {left.resumed + 1} times without an end; it is undone."
+    said = f"The release of version {wanted}, which stopped half-way, goes on."
+    since = datetime.fromisoformat(left.at)
+    return Begun(wanted, left.champion, moment, since, left.passed, given_up, said)
+
+
+@task
+def find_usurper(tracking: MlflowTracking, spec: ModelSpec, begun: Begun) -> str:
+    """Say which version somebody has made champion since a release began; empty where nobody did.
+
+    The alias in the registry is anybody's to move. Whoever moved it has decided after the gates did, so this release
+    gives way.
+    """
+    return _usurped(spec, begun.champion, begun.version, tracking.champion(spec.name) or 0)
+
+
+def end_release(
+    places: Places,
+    spec: ModelSpec,
+    begun: Begun,
+    name: str,
+    steps: tuple[str, ...],
+    data: DataVersion | None = None,
+    event: Event = Event.CANARY_FAILED,
+) -> State:
+    """End a release whose version does not take over: its traffic goes back first, then all are told.
+
+    Args:
+        places: Where things are.
+        spec: The model's spec.
+        begun: The release.
+        name: Of the end state, such as `RolledBack`.
+        steps: What was done, a sentence each; the last one says why it ends.
+        data: The rows that the version learned from, where they are known.
+        event: What is announced.
+
+    Returns:
+        The state for the flow to end in.
+    """
+    subject, moment, reason = str(begun.version), begun.moment, steps[-1]
+    withdraw_version(spec, places.target, begun.version)
+    record_stage(places.ledger, spec, ENDED, subject, moment, {"outcome": name, "reason": reason})
+    announce(event, spec, subject, moment, version=begun.version, reason=reason, data=data)
+    publish_rollout(spec, begun.version, steps, {})
+    return Completed(name=name, message=reason)
+
+
+def _usurped(spec: ModelSpec, known: int, wanted: int, trusted: int) -> str:
+    if trusted in (known, wanted):  # it is champion itself where a run died right after it was promoted
+        return ""
+    now = f"version {trusted}" if trusted else "no version"
+    was = f"version {known}" if known else "none"
+    return (
+        f"The champion was moved by hand while version {wanted} rolled out: {now} is champion, {was} was. Version "
+        f"{wanted} is undone and traffic stays where it was; release {now if trusted else 'a version'} with "
+        f"mlops-release/{spec.name}, or move the alias back."
+    )
