@@ -35,6 +35,7 @@ class Event(StrEnum):
     APPROVAL_ASKED = "mlops.approval.asked"
     APPROVAL_REFUSED = "mlops.approval.refused"
     CANARY_FAILED = "mlops.canary.failed"
+    COMPARISON_ENDED = "mlops.comparison.ended"
     LANDING_WATCHED = "mlops.landing.watched"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -60,7 +61,12 @@ class Asking:
             return client.read_flow_run(run).state
 
     def answer(self, run: UUID, **said: Any) -> httpx.Response:
-        return httpx.post(f"{self.url}/flow_runs/{run}/resume", json={"run_input": said}, timeout=60)
+        for _ in range(5):
+            answered = httpx.post(f"{self.url}/flow_runs/{run}/resume", json={"run_input": said}, timeout=60)
+            if answered.status_code != 503:  # SQLite is busy
+                break
+            time.sleep(1)
+        return answered
 
     def digest(self, run: UUID) -> str:
         (asked,) = [r for r in self.records("approval.asked") if r.body["run"] == str(run)]
@@ -256,8 +262,6 @@ def keep(ledger: Ledger, model: str, stage: str, subject: str, **body: Any) -> N
 
 
 def wait_until(holds: Callable[[], bool], seconds: float = 30) -> None:
-    import time
-
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, f"It did not come within {seconds:.0f} s."
