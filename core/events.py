@@ -37,6 +37,7 @@ class Event(StrEnum):
     APPROVAL_REFUSED = "mlops.approval.refused"
     CANARY_FAILED = "mlops.canary.failed"
     CANARY_STEPPED = "mlops.canary.stepped"
+    COMPARISON_ENDED = "mlops.comparison.ended"
     LANDING_WATCHED = "mlops.landing.watched"
 
 

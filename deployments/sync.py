@@ -28,7 +28,7 @@ FLOWS = {
     "rollback": "Give the traffic back to the champion before.",
 }
 WITHDRAW = {"withdraw": "Put away a version about which nobody decided in time."}
-"""Deployed for a model whose spec asks for an approval."""
+COMPARE = {"compare": "Hold a version against the champion on real users, and say which is better."}
 SCHEDULES = {"monitor": "17 6 * * *", "retrain": "47 6 * * 1"}
 EVENT_VERSIONS = {
     "as_of": "{{ (event.payload.as_of or none) }}",  # an empty time would start no run; null is the scheduled time
@@ -162,7 +162,8 @@ def _existing(path: Path) -> str:
 
 def _group(spec: ModelSpec, pool: str) -> list[dict[str, Any]]:
     whole = spec.model_dump(mode="json")
-    flows = FLOWS | (WITHDRAW if spec.approval else {})
+    # What only some models need: a person's answer can be late, and users must be named to be compared.
+    flows = FLOWS | (WITHDRAW if spec.approval else {}) | (COMPARE if spec.rollout.user_key else {})
     return [_deployment(spec, whole, flow, pool, said) for flow, said in flows.items()]
 
 

@@ -71,19 +71,13 @@ def release(
             return end_release(places, spec, begun, "Rejected", (staged.reason,), learned)
 
         consent = ask_approval(spec, places.ledger, bento, staged, begun.champion, moment)
+        steps: tuple[str, ...] = (begun.reason, staged.reason, consent.reason)
         if consent.ended:
             withdraw_candidate(places.tracking, places.bentos, places.target, spec, version, bento.tag)
-            steps = (staged.reason, consent.reason)
             return end_release(places, spec, begun, consent.ended, steps, learned, Event.APPROVAL_REFUSED)
 
         placed = deploy_bento(spec, bento, places.bentos, places.target, places.predictions)
-        steps: tuple[str, ...] = (
-            begun.reason,
-            staged.reason,
-            consent.reason,
-            placed.reason,
-            foresee_rollout(spec, placed),
-        )
+        steps = (*steps, placed.reason, foresee_rollout(spec, placed))
         for share in spec.rollout.shares if begun.champion else ():
             beside = (begun, places.tables, places.predictions)
             step = (

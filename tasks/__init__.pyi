@@ -1,3 +1,4 @@
+from .abtest import find_comparison, look_again, look_at_arms, publish_look, start_arms
 from .adopting import adopt_version, fetch_source
 from .approving import ask_approval, find_lapse, recall_stage, record_lapse, withdraw_candidate
 from .canary import run_canary, run_shadow
@@ -76,6 +77,7 @@ __all__ = [
     "evaluate_candidate",
     "fetch_package",
     "fetch_source",
+    "find_comparison",
     "find_lapse",
     "find_usurper",
     "find_waiting",
@@ -99,6 +101,8 @@ __all__ = [
     "load_suite",
     "log_candidate",
     "log_validation",
+    "look_again",
+    "look_at_arms",
     "observe_model",
     "one_writer",
     "pin_versions",
@@ -110,6 +114,7 @@ __all__ = [
     "publish_experiment",
     "publish_health",
     "publish_intake",
+    "publish_look",
     "publish_rollout",
     "quarantine_rows",
     "read_champion",
@@ -130,6 +135,7 @@ __all__ = [
     "search_candidate",
     "split_rows",
     "stage_bento",
+    "start_arms",
     "take_batch",
     "time_candidate",
     "time_of_run",

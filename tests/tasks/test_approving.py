@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -34,7 +35,7 @@ class Asking:
     """Runs of a flow that does nothing but ask."""
 
     def __init__(self, url: str, spec: ModelSpec, ledger: Ledger) -> None:
-        self.url, self.spec, self.ledger, self.version, self.champion = url, spec, ledger, 2, None
+        self.url, self.spec, self.ledger, self.version, self.champion = url, spec, ledger, 2, 0
 
         @flow(name="asks")
         def asks() -> State:
@@ -61,7 +62,12 @@ class Asking:
             return client.read_flow_run(run).state
 
     def answer(self, run: UUID, **said: Any) -> httpx.Response:
-        return httpx.post(f"{self.url}/flow_runs/{run}/resume", json={"run_input": said}, timeout=60)
+        for _ in range(5):
+            answered = httpx.post(f"{self.url}/flow_runs/{run}/resume", json={"run_input": said}, timeout=60)
+            if answered.status_code != 503:  # SQLite is busy
+                break
+            time.sleep(1)
+        return answered
 
     def digest(self, run: UUID) -> str:
         (asked,) = [r for r in self.records("approval.asked") if r.body["run"] == str(run)]
@@ -257,8 +263,6 @@ def keep(ledger: Ledger, model: str, stage: str, subject: str, **body: Any) -> N
 
 
 def wait_until(holds: Callable[[], bool], seconds: float = 30) -> None:
-    import time
-
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, f"It did not come within {seconds:.0f} s."

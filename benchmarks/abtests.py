@@ -1,0 +1,176 @@
+"""How often an A/B test tells equal versions apart, misses the truth or blames a right split, and how soon it decides.
+
+Everything is looked at after every user, of 20,000, and judged by the functions that a real test is judged by; a z-test
+that is peeked at stands beside them. `make bench-abtests` runs all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.rollouts import Found, rate_of
+from prefect_mlops.core.abtest import Arm, Comparison
+from prefect_mlops.core.abtest.intervals import Outcomes, effects_over_time, relative_evidence, split_evidence
+
+USERS, RUNS, POWER_RUNS = 20_000, 2_000, 1_000
+ALPHA = 0.05
+Draw = Callable[[np.random.Generator, int], npt.NDArray[np.float64]]
+WORLDS: dict[str, Draw] = {
+    "a rate of 10%": lambda random, users: (random.random(users) < 0.1).astype(float),
+    "a rate of 1%": lambda random, users: (random.random(users) < 0.01).astype(float),
+    "normal": lambda random, users: random.normal(10, 3, users),
+    "log-normal, sigma 1": lambda random, users: random.lognormal(0, 1, users),
+    "log-normal spent by 10%": lambda random, users: (random.random(users) < 0.1) * random.lognormal(3, 1, users),
+}
+
+
+def plan_of(percent: int = 50) -> Comparison:
+    """Two arms; `percent` of the users meet the second one."""
+    arms = (Arm(version=1, percent=100 - percent), Arm(version=2, percent=percent))
+    return Comparison(arms=arms, metric="wrong", goal="less", user_key="x-user", alpha=ALPHA)
+
+
+def outcomes_of(random: np.random.Generator, draw: Draw, percent: int, lift: float = 0.0) -> Outcomes:
+    """Users in two arms whose values come from one world; `lift` multiplies those of the second arm."""
+    arm = (random.random(USERS) < percent / 100).astype(np.intp)
+    value = draw(random, USERS)
+    return Outcomes(arm, np.where(arm == 1, value * (1 + lift), value))
+
+
+def misses(plan: Comparison, outcomes: Outcomes, truth: float = 0.0) -> bool:
+    """Whether the interval ever leaves the truth out."""
+    if np.isin(outcomes.value, (0, 1)).all():
+        yes, others = _yes(outcomes)
+        users = np.stack([(outcomes.arm == place).cumsum() for place in (0, 1)]).min(axis=0)
+        against = relative_evidence(yes, others, plan.arms[1].percent / 100, 1 + truth)
+        return bool((against[users >= plan.least_users] >= -np.log(plan.level)).any())
+    path = effects_over_time(plan, outcomes, 1)
+    return bool(((path["low"] > truth) | (path["high"] < truth)).any())
+
+
+def peeked(plan: Comparison, outcomes: Outcomes) -> bool:
+    """Whether a two-sided z-test that is done after every user ever finds a difference."""
+    arms = [outcomes.arm == place for place in (0, 1)]
+    users = np.stack([arm.cumsum() for arm in arms])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        means = np.stack([(outcomes.value * arm).cumsum() for arm in arms]) / users
+        squares = np.stack([(outcomes.value**2 * arm).cumsum() for arm in arms]) / users
+        z = (means[1] - means[0]) / np.sqrt(((squares - means**2) / users).sum(axis=0))
+    return bool((np.abs(z[users.min(axis=0) >= plan.least_users]) > 1.96).any())
+
+
+def equal_arms(runs: int = RUNS) -> list[Found]:
+    """False findings between equal versions."""
+    found = []
+    for number, (name, draw) in enumerate(WORLDS.items()):
+        for percent in (50, 10):
+            plan, random = plan_of(percent), np.random.default_rng([number, percent])
+            drawn = [outcomes_of(random, draw, percent) for _ in range(runs)]
+            ours = sum(misses(plan, each) for each in drawn)
+            found.append(rate_of(f"equal, {name}, {percent}%", ours, runs, most=ALPHA))
+            found.append(rate_of(f"equal, {name}, {percent}%, peeked at", sum(peeked(plan, e) for e in drawn), runs))
+    return found
+
+
+def coverage(runs: int = RUNS) -> list[Found]:
+    """How often the interval holds the truth at every look, where the versions differ by a fifth."""
+    found, plan = [], plan_of()
+    for number, (name, draw) in enumerate(WORLDS.items()):
+        random, kept = np.random.default_rng([7, number]), 0
+        for _ in range(runs):
+            if name.startswith("a rate"):
+                kept += not misses(plan, _fewer(random, draw), -0.2)
+            else:
+                mean = {"normal": 10.0, "log-normal, sigma 1": np.exp(0.5)}.get(name, 0.1 * np.exp(3.5))
+                kept += not misses(plan, outcomes_of(random, draw, 50, 0.2), 0.2 * mean)
+        found.append(rate_of(f"coverage, {name}", kept, runs, least=1 - ALPHA))
+    return found
+
+
+def power(runs: int = POWER_RUNS) -> list[Found]:
+    """Users until a difference is told, at half the traffic; the median, and the share told by 20,000."""
+    found, plan = [], plan_of()
+    cases = {
+        "a rate of 10% that falls to 8%": lambda random: _fewer(random, WORLDS["a rate of 10%"]),
+        "a rate of 10% that falls to 5%": lambda random: _fewer(random, WORLDS["a rate of 10%"], 0.5),
+        "normal, a sixth of its deviation": lambda random: outcomes_of(random, WORLDS["normal"], 50, 0.05),
+        "log-normal, 10% more": lambda random: outcomes_of(random, WORLDS["log-normal, sigma 1"], 50, 0.1),
+    }
+    for number, (name, make) in enumerate(cases.items()):
+        random = np.random.default_rng([11, number])
+        when = np.array([_told(plan, make(random)) for _ in range(runs)])
+        median = float(np.median(when))
+        found.append(Found(f"users until told, {name}", "", median, median, median, None))
+        found.append(rate_of(f"told by {USERS:,} users, {name}", int((when < np.inf).sum()), runs))
+    return found
+
+
+def splits(runs: int = RUNS) -> list[Found]:
+    """How often a right split is blamed, and how soon a wrong one is."""
+    found, asked = [], np.array([0.5, 0.5])
+    for percent in (50, 10):
+        random, shares = np.random.default_rng([13, percent]), np.array([1 - percent / 100, percent / 100])
+        arms = ((random.random(USERS) < percent / 100).astype(np.intp) for _ in range(runs))
+        blamed = sum(bool((split_evidence(arm, shares) >= np.log(2 / 0.001)).any()) for arm in arms)
+        found.append(rate_of(f"a right split of {percent}% is blamed", blamed, runs, most=0.001))
+    for wrong in (0.52, 0.55):
+        random = np.random.default_rng([17, int(100 * wrong)])
+        when = []
+        for _ in range(runs // 10):
+            over = split_evidence((random.random(USERS) < wrong).astype(np.intp), asked) >= np.log(2 / 0.001)
+            when.append(float(over.argmax() + 1) if over.any() else np.inf)
+        median = float(np.median(when))
+        found.append(Found(f"users until {wrong:.0%} instead of 50% is blamed", "", median, median, median, None))
+    return found
+
+
+def _told(plan: Comparison, outcomes: Outcomes) -> float:
+    path = effects_over_time(plan, outcomes, 1) if not np.isin(outcomes.value, (0, 1)).all() else None
+    if path is None:
+        yes, others = _yes(outcomes)
+        told = relative_evidence(yes, others, plan.arms[1].percent / 100) >= -np.log(plan.level)
+        told &= np.minimum(outcomes.arm.cumsum(), (1 - outcomes.arm).cumsum()) >= plan.least_users
+    else:
+        told = (path["low"] > 0) | (path["high"] < 0)
+    return float(told.argmax() + 1) if told.any() else np.inf
+
+
+def _fewer(random: np.random.Generator, draw: Draw, less: float = 0.2) -> Outcomes:
+    """Of the second arm's users with a "yes" a share has none."""
+    plain = outcomes_of(random, draw, 50)
+    gone = (plain.arm == 1) & (random.random(USERS) < less)
+    return plain._replace(value=np.where(gone, 0.0, plain.value))
+
+
+def _yes(outcomes: Outcomes) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    return (outcomes.value * (outcomes.arm == 1)).cumsum(), (outcomes.value * (outcomes.arm == 0)).cumsum()
+
+
+def main() -> None:
+    """Run all, print each figure, and write them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--results", type=Path)
+    parser.add_argument("--share", type=float, default=1.0, help="Part of the runs.")
+    options = parser.parse_args()
+    found: list[Found] = []
+    for part, runs in ((splits, RUNS), (equal_arms, RUNS), (coverage, RUNS), (power, POWER_RUNS)):
+        for each in part(max(1, int(runs * options.share))):
+            print(
+                f"{each.name:60} {each.value:10.4g} ({each.low:.4g}-{each.high:.4g}) {each.ask} {each.holds}",
+                flush=True,
+            )
+            found.append(each)
+    if options.results:
+        rows: list[dict[str, Any]] = [each._asdict() for each in found]
+        options.results.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
