@@ -33,6 +33,7 @@ class Event(StrEnum):
     CANDIDATE_REJECTED = "mlops.candidate.rejected"
     CANDIDATE_UNDECIDED = "mlops.candidate.deferred"
     CANARY_FAILED = "mlops.canary.failed"
+    SCORES_WRITTEN = "mlops.scores.written"
     LANDING_WATCHED = "mlops.landing.watched"
 
 

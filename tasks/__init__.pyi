@@ -1,4 +1,5 @@
 from .adopting import adopt_version, fetch_source
+from .beside import compare_beside, plan_beside
 from .champions import load_anchor, load_champion, promote_version, read_champion
 from .data import (
     accept_labels,
@@ -43,6 +44,7 @@ from .rollout import (
     undo_rollout,
 )
 from .runs import load_places, load_source, one_writer, run_key, run_logger, run_name, time_of_run
+from .scoring import plan_scores, publish_scores, score_windows
 from .searching import search_candidate
 from .suites import read_history
 from .training import profile_candidate, split_rows, train_candidate, train_in_parts
@@ -58,6 +60,7 @@ __all__ = [
     "check_due",
     "choose_rollback",
     "collect_predictions",
+    "compare_beside",
     "compare_runs",
     "deploy_bento",
     "describe_recent",
@@ -87,6 +90,8 @@ __all__ = [
     "observe_model",
     "one_writer",
     "pin_versions",
+    "plan_beside",
+    "plan_scores",
     "profile_candidate",
     "promote_version",
     "publish_card",
@@ -96,6 +101,7 @@ __all__ = [
     "publish_health",
     "publish_intake",
     "publish_rollout",
+    "publish_scores",
     "quarantine_rows",
     "read_champion",
     "read_history",
@@ -108,6 +114,7 @@ __all__ = [
     "run_key",
     "run_logger",
     "run_name",
+    "score_windows",
     "search_candidate",
     "split_rows",
     "stage_bento",

@@ -44,21 +44,25 @@ def observe_model(
     """
     from prefect_mlops.core.profile import look
 
-    scored = _score(tables, spec, champion.version, recent)
+    scored = _score(tables, spec, champion, recent)
     return look(spec, champion.profile, recent, scored, as_of.isoformat())
 
 
-def _score(tables: DeltaTables, spec: ModelSpec, version: int, recent: pd.DataFrame) -> pd.DataFrame:
-    """The version's last prediction for each recent row that has a label."""
+def _score(tables: DeltaTables, spec: ModelSpec, champion: Champion, recent: pd.DataFrame) -> pd.DataFrame:
+    """The champion's last answer, served or scored in a batch, for each recent row that has a label."""
+    import pandas as pd
+
     from prefect_mlops.core.splits import key_text
+    from prefect_mlops.tasks.scored import read_scores
 
     columns = ["key", "version", "predicted_at", "prediction", "score", "probabilities"]
     labelled = recent[recent[spec.target.column].notna()]
     found = labelled.assign(key=key_text(labelled, spec.data.key), target=labelled[spec.target.column])
     found = found.assign(event_time=found[spec.data.time] if spec.data.time else None)
-    table = f"{spec.name}-predictions"
-    if not tables.exists(table):
-        return found[["key", "target", "event_time"]].iloc[:0].assign(prediction=[], score=[], probabilities=[])
-    made = tables.read(table, columns=columns)
-    made = made[made["version"] == version].sort_values("predicted_at").drop_duplicates("key", keep="last")
+    made = read_scores(tables, spec, champion, labelled)
+    if tables.exists(f"{spec.name}-predictions"):
+        served = tables.read(f"{spec.name}-predictions", columns=columns)
+        served = served[served["version"] == champion.version]
+        made = pd.concat([served, made], ignore_index=True) if len(made) else served
+    made = made.sort_values("predicted_at", kind="stable").drop_duplicates("key", keep="last")
     return found[["key", "target", "event_time"]].merge(made, on="key", how="inner")
