@@ -38,6 +38,7 @@ class Event(StrEnum):
     CANARY_FAILED = "mlops.canary.failed"
     CANARY_STEPPED = "mlops.canary.stepped"
     COMPARISON_ENDED = "mlops.comparison.ended"
+    SCORES_WRITTEN = "mlops.scores.written"
     LANDING_WATCHED = "mlops.landing.watched"
 
 

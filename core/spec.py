@@ -31,6 +31,7 @@ from prefect_mlops.core.names import ModelName
 from prefect_mlops.core.parts import Frozen, kind_of
 from prefect_mlops.core.plugins import CustomPart, resolve_part
 from prefect_mlops.core.rollout import RolloutPlan
+from prefect_mlops.core.scoring import Scoring
 from prefect_mlops.core.search.space import Search
 from prefect_mlops.core.serving import Serving
 from prefect_mlops.core.splits import ByGroup, ByKey, ByTime
@@ -202,6 +203,7 @@ class ModelSpec(Frozen):
         float, Field(gt=0, lt=0.5, description="Chance that any alarm gate fails a candidate with which all is fine.")
     ] = 0.05
     serving: Serving = Serving()
+    scoring: Scoring = Scoring()
     approval: Annotated[
         Approval | None, Field(description="A person decides before a version sees traffic; nobody when absent.")
     ] = None

@@ -64,8 +64,8 @@ def parse_spec(text: str, source: str = "<spec>") -> ModelSpec:
             fair-across, fast-enough, holds-on-slices, no-leakage, not-worse-than-champion, robust, small-enough, or
             package.module:Class.
           - seeed (line 3): is not a key here. Did you mean seed? Allowed: alarm_level, approval, data, features,
-            gates, monitors, name, purpose, report, retraining, rollout, search, seed, serving, spec_version, split,
-            suite, target, trainer.
+            gates, monitors, name, purpose, report, retraining, rollout, scoring, search, seed, serving, spec_version,
+            split, suite, target, trainer.
     """
     try:
         document = read_yaml(text)

@@ -18,11 +18,13 @@ SIGNATURE = "# Written by `prefect-mlops sync` from specs/*.yaml"
 HEADER = f"""\
 {SIGNATURE}: change those and run it again.
 # Only `schedules` and the work pool may be edited here; they are kept. `*name` is the spec that stands at `&name`.
+# When a model scores stands in its spec, at `scoring.schedule`.
 """
 FLOWS = {
     "ingest": "Validate a batch that has landed, and accept or quarantine it.",
     "train": "Train a candidate and judge it against the champion.",
     "release": "Package, stage and canary an accepted version, then make it champion.",
+    "score": "Score accepted rows with the champion.",
     "monitor": "Look at the model in service and announce what is wrong.",
     "retrain": "Train again when it is due.",
     "rollback": "Give the traffic back to the champion before.",
@@ -108,7 +110,7 @@ def render_project(specs: tuple[ModelSpec, ...], pool: str | None = None, existi
     deployments += [_watch(specs, chosen), _alert(chosen)]
     for deployment in deployments:
         kept = found.get(_slug(deployment), {})
-        if "schedules" in kept:
+        if "schedules" in kept and not deployment["entrypoint"].endswith(".score"):  # the spec says when
             deployment["schedules"] = kept["schedules"]
     content = {"name": "prefect-mlops", "pull": [], "deployments": deployments}
     return HEADER + yaml.dump(content, Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
@@ -168,6 +170,7 @@ def _group(spec: ModelSpec, pool: str) -> list[dict[str, Any]]:
 
 
 def _deployment(spec: ModelSpec, whole: dict[str, Any], flow: str, pool: str, said: str) -> dict[str, Any]:
+    cron = spec.scoring.schedule if flow == "score" else SCHEDULES.get(flow)
     return {
         "name": spec.name,
         "entrypoint": f"prefect_mlops.flows.{flow}.{flow}",
@@ -177,7 +180,7 @@ def _deployment(spec: ModelSpec, whole: dict[str, Any], flow: str, pool: str, sa
         "enforce_parameter_schema": True,
         "work_pool": {"name": pool},
         "concurrency_limit": {"limit": 1, "collision_strategy": "ENQUEUE"},
-        "schedules": [{"cron": SCHEDULES[flow], "timezone": "UTC", "active": True}] if flow in SCHEDULES else [],
+        "schedules": [{"cron": cron, "timezone": "UTC", "active": True}] if cron else [],
         "triggers": _triggers(spec, flow),
         "pull": [],
     }
@@ -204,7 +207,9 @@ def _triggers(spec: ModelSpec, flow: str) -> list[dict[str, Any]]:  # noqa: PLR0
         states = (Event.MODEL_DEGRADED, Event.CHAMPION_MISSING)
         asked = EVENT_VERSIONS | reason
         return [_trigger(spec, "retrain", state, asked, for_each=ONCE_A_WHILE, within=cool_down) for state in states]
-    return []
+    accepted = {name: template for name, template in EVENT_VERSIONS.items() if name != "labels_version"}
+    scoring = [_trigger(spec, "score", Event.DATA_ACCEPTED, accepted, for_each=ONCE_EACH)]
+    return scoring if flow == "score" and spec.scoring.on_data else []
 
 
 def _trigger(

@@ -1,6 +1,7 @@
 from .abtest import find_comparison, look_again, look_at_arms, publish_look, start_arms
 from .adopting import adopt_version, fetch_source
 from .approving import ask_approval, find_lapse, recall_stage, record_lapse, withdraw_candidate
+from .beside import compare_beside, plan_beside
 from .canary import run_canary, run_shadow
 from .champions import load_anchor, load_champion, promote_version, read_champion
 from .data import (
@@ -48,6 +49,7 @@ from .rollout import (
     withdraw_version,
 )
 from .runs import load_places, load_source, one_writer, run_key, run_logger, run_name, time_of_run
+from .scoring import plan_scores, publish_scores, score_windows
 from .searching import search_candidate
 from .service_health import drop_hold_back, judge_champion, watch_champion
 from .staging import stage_bento
@@ -68,6 +70,7 @@ __all__ = [
     "check_due",
     "choose_rollback",
     "collect_predictions",
+    "compare_beside",
     "compare_runs",
     "deploy_bento",
     "describe_recent",
@@ -106,6 +109,8 @@ __all__ = [
     "observe_model",
     "one_writer",
     "pin_versions",
+    "plan_beside",
+    "plan_scores",
     "profile_candidate",
     "promote_version",
     "publish_card",
@@ -116,6 +121,7 @@ __all__ = [
     "publish_intake",
     "publish_look",
     "publish_rollout",
+    "publish_scores",
     "quarantine_rows",
     "read_champion",
     "read_history",
@@ -132,6 +138,7 @@ __all__ = [
     "run_logger",
     "run_name",
     "run_shadow",
+    "score_windows",
     "search_candidate",
     "split_rows",
     "stage_bento",

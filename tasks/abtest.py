@@ -20,7 +20,7 @@ from prefect_mlops.tasks.runs import run_logger
 if TYPE_CHECKING:
     import pandas as pd
 
-    from prefect_mlops.blocks import DeltaTables, Ledger, LocalTarget
+    from prefect_mlops.blocks import DeltaTables, Ledger, ServingTarget
     from prefect_mlops.core.abtest.judging import Finding
     from prefect_mlops.tasks.champions import Champion
 
@@ -96,7 +96,7 @@ def find_comparison(
 
 
 @task
-def start_arms(target: LocalTarget, spec: ModelSpec, plan: Comparison, placed: Placed) -> None:
+def start_arms(target: ServingTarget, spec: ModelSpec, plan: Comparison, placed: Placed) -> None:
     """Divide the users among the arms; each stays with the one that meets it first.
 
     Raises:
@@ -111,7 +111,7 @@ def start_arms(target: LocalTarget, spec: ModelSpec, plan: Comparison, placed: P
 
 @task
 def look_at_arms(
-    target: LocalTarget,
+    target: ServingTarget,
     tables: DeltaTables,
     spec: ModelSpec,
     opened: Opened,
@@ -182,7 +182,7 @@ def look_again(spec: ModelSpec, plan: Comparison) -> None:
     )
 
 
-def _as_started(target: LocalTarget, spec: ModelSpec, plan: Comparison, placed: Placed) -> bool:
+def _as_started(target: ServingTarget, spec: ModelSpec, plan: Comparison, placed: Placed) -> bool:
     """Whether slots and weights are still those of the test."""
     running = {slot: occupied.version for slot, occupied in target.slots(spec.name).items()}
     arms = dict(zip((placed.champion_slot, placed.slot), plan.arms, strict=False))

@@ -50,26 +50,42 @@ def observe_model(
     """
     from prefect_mlops.core.profile import look
 
-    scored = _score(tables, spec, champion.version, recent, personal)
+    scored = _score(tables, spec, champion, recent, personal)
     return look(spec, champion.profile, recent, scored, as_of.isoformat())
 
 
 def _score(
-    tables: DeltaTables, spec: ModelSpec, version: int, recent: pd.DataFrame, personal: PersonalKey | None
+    tables: DeltaTables, spec: ModelSpec, champion: Champion, recent: pd.DataFrame, personal: PersonalKey | None
 ) -> pd.DataFrame:
-    """The version's last answered prediction for each recent row that has a label."""
-    from prefect_mlops.core.predictions import keys_as_logged, only_answered
+    """The champion's last answer, served or scored in a batch, for each recent row that has a label."""
+    import pandas as pd
 
-    columns = ["key", "version", "predicted_at", "answered", "prediction", "score", "probabilities"]
+    from prefect_mlops.core.predictions import keys_as_logged
+    from prefect_mlops.core.splits import key_text
+    from prefect_mlops.tasks.scored import read_scores
+
     labelled = recent[recent[spec.target.column].notna()]
     secret = personal.key.get_secret_value().encode() if personal else None
     found = labelled.assign(key=keys_as_logged(labelled, spec, secret), target=labelled[spec.target.column])
     found = found.assign(event_time=found[spec.data.time] if spec.data.time else None)
+    scores = read_scores(tables, spec, champion, labelled)
+    scores["key"] = scores["key"].map(dict(zip(key_text(labelled, spec.data.key), found["key"], strict=True)))
+    answers = [rows for rows in (_served(tables, spec, champion.version), scores) if len(rows)] or [scores]
+    made = pd.concat(answers, ignore_index=True)
+    made = made.sort_values("predicted_at", kind="stable").drop_duplicates("key", keep="last")
+    return found[["key", "target", "event_time"]].merge(made, on="key", how="inner")
+
+
+def _served(tables: DeltaTables, spec: ModelSpec, version: int) -> pd.DataFrame:
+    """The answers of a version that callers got, with a key to find their labels by."""
+    import pandas as pd
+
+    from prefect_mlops.core.predictions import only_answered
+
+    columns = ["key", "version", "predicted_at", "answered", "prediction", "score", "probabilities"]
     table = f"{spec.name}-predictions"
     if not tables.exists(table):
-        return found[["key", "target", "event_time"]].iloc[:0].assign(prediction=[], score=[], probabilities=[])
+        return pd.DataFrame(columns=columns)
     there = tables.types_of(table).names  # a table that nothing was added to for long may lack what lines hold now
     made = only_answered(tables.read(table, columns=[name for name in columns if name in there]))
-    made = made[(made["version"] == version) & (made["key"] != "")]
-    made = made.sort_values("predicted_at").drop_duplicates("key", keep="last")
-    return found[["key", "target", "event_time"]].merge(made, on="key", how="inner")
+    return made[(made["version"] == version) & (made["key"] != "")]

@@ -56,7 +56,7 @@ def test_each_deployment_holds_a_whole_spec_that_the_flow_takes() -> None:
 
 def test_each_model_has_one_deployment_of_each_flow_without_pull_steps() -> None:
     found = {(d["name"], d["entrypoint"].rpartition(".")[2]) for d in deployments()}
-    flows = {"ingest", "train", "release", "monitor", "retrain", "rollback"}
+    flows = {"ingest", "train", "release", "score", "monitor", "retrain", "rollback"}
 
     assert found == {(spec.name, flow) for spec in read_specs(OURS) for flow in flows} | {
         ("operations", "alert"),
@@ -210,3 +210,20 @@ def test_a_text_that_prefect_would_replace_is_refused(tmp_path: Path) -> None:
 def test_a_project_without_specs_is_told_how_to_begin(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="prefect-mlops new NAME"):
         read_specs(tmp_path)
+
+
+def test_a_model_scores_when_its_spec_says_so_and_at_no_other_time(tmp_path: Path) -> None:
+    spec, _ = write_new("credit-risk", tmp_path)
+
+    def scoring(parts: str) -> tuple[list[str], list[str]]:
+        text = re.sub(r"^scoring:.*\n", "", spec.read_text(), flags=re.MULTILINE)
+        spec.write_text(f"{text}scoring: {{{parts}}}\n")
+        found = content_of(write_project(tmp_path))["deployments"]
+        (score,) = [d for d in found if d["entrypoint"].endswith("score.score")]
+        return [each["cron"] for each in score["schedules"]], [each["name"] for each in score["triggers"]]
+
+    assert scoring("on_data: true, schedule: 5 4 * * *") == (
+        ["5 4 * * *"],
+        ["credit-risk-score-when-data-accepted"],
+    )
+    assert scoring("on_data: false") == ([], [])

@@ -1,0 +1,163 @@
+"""Score a candidate beside the champion on the very rows that the champion scored, and hold the two against labels."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from prefect import task
+
+from prefect_mlops.core.acceptance import ACCEPTED_AT, LABELLED_AT
+from prefect_mlops.core.errors import DataError
+from prefect_mlops.core.scoring import due_windows
+from prefect_mlops.core.scoring.plan import window_ends
+from prefect_mlops.core.spec import ModelSpec
+from prefect_mlops.tasks.registry import fetch_package
+from prefect_mlops.tasks.scoring import ScoringPlan, clock_of, learned_until
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from prefect_mlops.blocks import DeltaTables, MlflowTracking
+    from prefect_mlops.core.scoring.beside import Beside
+    from prefect_mlops.tasks.champions import Champion
+    from prefect_mlops.tasks.data import Versions
+
+__all__ = ["compare_beside", "plan_beside"]
+
+ANSWERS = ("key", "accepted_at", "prediction", "score")
+
+
+@task(retries=2, retry_delay_seconds=2)
+def plan_beside(
+    tables: DeltaTables,
+    tracking: MlflowTracking,
+    spec: ModelSpec,
+    version: int,
+    champion: Champion,
+    as_of: datetime,
+    data_version: int,
+    start: date | None = None,
+    end: date | None = None,
+) -> ScoringPlan:
+    """Say which of the windows that the champion has scored a candidate has not scored yet.
+
+    Args:
+        tables: Where the tables are.
+        tracking: The registry.
+        spec: The model's spec.
+        version: The candidate.
+        champion: The version in service.
+        as_of: Rows up to this are read.
+        data_version: The version of the accepted rows to read.
+        start: First UTC day of a span; by default all windows after those that either version learned from.
+        end: The day after its last one.
+
+    Raises:
+        DataError: The candidate is the champion, or the span is empty or ends in the future.
+        NotFound: The registry has no such version.
+    """
+    from prefect_mlops.blocks.scores import ScoreTable
+
+    if version == champion.version:
+        raise DataError(f"Version {version} of {spec.name} is the champion itself", "Name a candidate in `beside`")
+    lineage, table = fetch_package.fn(tracking, spec, version).lineage, ScoreTable(tables, spec.name)
+    learned = max(learned_until(spec, lineage), learned_until(spec, champion.lineage))
+    found = {
+        name: window.rows
+        for name, window in table.recorded("champion").items()
+        if window.version == champion.version and name > learned
+    }
+    first = start or date.min
+    due = due_windows(found, table.recorded("shadow"), version, as_of, start=first, end=end)
+    return ScoringPlan(version, "shadow", data_version, due)
+
+
+@task(retries=2, retry_delay_seconds=2)
+def compare_beside(
+    tables: DeltaTables,
+    spec: ModelSpec,
+    version: int,
+    champion: Champion,
+    versions: Versions,
+    start: date | None = None,
+    end: date | None = None,
+) -> Beside:
+    """Hold a candidate's scores against the champion's and against the labels known by now, window by window.
+
+    Args:
+        tables: Where the tables are.
+        spec: Its scoring says how often the two may differ, its rollout which chances the tests may take.
+        version: The candidate.
+        champion: The version in service.
+        versions: Which versions of the tables are read.
+        start: First UTC day of a span; all windows that both have scored by default.
+        end: The day after its last one.
+    """
+    from prefect_mlops.blocks.scores import ScoreTable
+    from prefect_mlops.core.scoring.beside import judge_beside, pair_up
+
+    table = ScoreTable(tables, spec.name)
+    ours, theirs = table.recorded("champion"), table.recorded("shadow")
+    both = sorted(
+        name
+        for name in ours.keys() & theirs.keys()
+        if (ours[name].version, theirs[name].version) == (champion.version, version)
+        and (start is None or name >= start.isoformat())
+        and (end is None or name < end.isoformat())
+    )
+    measured = champion.profile.measured("rmse")
+    late = _late_labels(tables, spec, versions)
+    pairs = [
+        pair_up(
+            spec,
+            table.read("champion", ANSWERS, [name]),
+            table.read("shadow", ANSWERS, [name]),
+            late if late is not None else _labels_with_rows(tables, spec, versions, name),
+            measured.value if measured else None,
+        )
+        for name in both
+    ]
+    plan = spec.rollout
+    return judge_beside(spec, version, champion.version, pairs, plan.alpha_rollback, plan.alpha_go_on)
+
+
+def _late_labels(tables: DeltaTables, spec: ModelSpec, versions: Versions) -> pd.DataFrame | None:
+    """All labels that came after their rows, the newest of a key last; None where labels come with the rows."""
+    if spec.data.labels == "with-rows":
+        return None
+    columns = [*spec.data.key, spec.target.column, LABELLED_AT]
+    if versions.labels_version < 0:
+        return _keyed(spec, None)
+    labels = tables.read(f"{spec.name}-labels", version=versions.labels_version, columns=columns)
+    return _keyed(spec, labels.sort_values(LABELLED_AT, kind="stable"))
+
+
+def _labels_with_rows(tables: DeltaTables, spec: ModelSpec, versions: Versions, window: str) -> pd.DataFrame:
+    """The labels of one window's rows."""
+    from datetime import timedelta
+
+    clock, _ = clock_of(spec)
+    first, after = window_ends(window)
+    tick = timedelta(microseconds=1)
+    rows = tables.read(
+        f"{spec.name}-accepted",
+        version=versions.data_version,
+        columns=[*dict.fromkeys([*spec.data.key, spec.target.column, ACCEPTED_AT])],
+        time=clock,
+        after=first - tick,
+        before=after - tick,
+    )
+    return _keyed(spec, rows.sort_values(ACCEPTED_AT, kind="stable"))
+
+
+def _keyed(spec: ModelSpec, labels: pd.DataFrame | None) -> pd.DataFrame:
+    """Labels by the text of their key."""
+    import pandas as pd
+
+    from prefect_mlops.core.splits import key_text
+
+    if labels is None or labels.empty:
+        return pd.DataFrame({"key": pd.Series(dtype=object), "target": pd.Series(dtype=object)})
+    known = labels[labels[spec.target.column].notna()]
+    return pd.DataFrame({"key": key_text(known, spec.data.key), "target": known[spec.target.column]})
