@@ -61,14 +61,8 @@ class LocalTarget(Block):
 
     def capabilities(self) -> Capabilities:
         """What a plan may ask of this target."""
-        return Capabilities(
-            mirror=True,
-            sticky_by_key=True,
-            failover=True,
-            requests_listed=True,
-            counters_within_seconds=1,
-            smallest_share=1,
-        )
+        told = {"mirror": True, "sticky_by_key": True, "failover": True, "requests_listed": True}
+        return Capabilities(**told, counters_within_seconds=1, smallest_share=1)
 
     def url(self, model: str) -> str:
         """A model's address behind the gateway; requests go to `<url>/predict`."""

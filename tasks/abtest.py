@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from prefect_mlops.core.abtest.judging import Finding
     from prefect_mlops.tasks.champions import Champion
 
-__all__ = ["Opened", "find_comparison", "look_at_arms", "look_again", "publish_look", "start_arms"]
+__all__ = ["Opened", "find_comparison", "look_again", "look_at_arms", "publish_look", "start_arms"]
 
 STARTED, ENDED = "comparison.started", "comparison.ended"
 SLOTS = 2

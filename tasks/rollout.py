@@ -26,8 +26,8 @@ __all__ = [
     "deploy_bento",
     "finish_rollout",
     "foresee_rollout",
-    "is_in_service",
     "hold_back_champion",
+    "is_in_service",
     "undo_rollout",
     "withdraw_version",
 ]

@@ -11,7 +11,7 @@ from prefect_mlops.core.documents.markdown import as_markdown
 from prefect_mlops.core.documents.parts import Document, Picture, Section, Table
 from prefect_mlops.core.drawing import INK, SHADE, new_figure, png
 
-__all__ = ["draw_effects", "comparison_report"]
+__all__ = ["comparison_report", "draw_effects"]
 
 MOST_POINTS = 500
 
