@@ -107,3 +107,9 @@ mock_resource "aws_db_instance" {
     }]
   }
 }
+
+mock_resource "aws_security_group" {
+  defaults = {
+    id = "sg-0123456789abcdef0"
+  }
+}
