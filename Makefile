@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PREFECT_API_URL PREFECT_API_KEY PREFECT_PROFILE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint format types fast test test-slow bench-demo bench-data bench-suites bench-tables bench-studies bench-search bench-trainers bench-training bench-gates bench-rollouts schema lock clean
+.PHONY: help setup demo lint format types fast test test-slow bench-demo bench-data bench-suites bench-tables bench-studies bench-search bench-trainers bench-training bench-gates bench-rollouts schema scan cost lock clean
 
 help: ## list these words
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -84,8 +84,17 @@ bench-rollouts: setup ## how often a good canary is rolled back, and how soon a 
 schema: setup ## write the JSON schema of specs, which flows and editors read
 	@$(BIN)/python -m prefect_mlops.core.specparameter
 
+scan: setup ## checkov over modules and examples, hadolint over Dockerfiles, zizmor over workflows
+	@scripts/tools.sh
+	.tools/bin/checkov --directory terraform --framework terraform --skip-download --compact --quiet
+	.tools/bin/hadolint --config images/hadolint.yaml images/*.Dockerfile
+	.tools/bin/zizmor --offline --quiet .github/workflows
+
+cost: setup ## what each Terraform example costs in a month when nobody uses it
+	@$(BIN)/python scripts/cost.py
+
 lock: setup ## resolve the dependencies anew into requirements*.lock
 	@scripts/lock.sh
 
 clean: ## remove everything that the other words made
-	rm -rf .venv .types .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info
+	rm -rf .venv .tools .types .demo terraform/.terraform terraform/*/*/.terraform .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info

