@@ -15,7 +15,7 @@ MODULES = sorted(path.name for path in (FOLDER / "modules").iterdir())
 TESTS = sorted(path.name.partition(".")[0] for path in (FOLDER / "tests").glob("*.tftest.hcl"))
 EXAMPLES = sorted(path.name for path in (FOLDER / "examples").iterdir())
 BLOCK = re.compile(r'^(variable|output) "(\w+)" \{\n(.*?)^\}', re.MULTILINE | re.DOTALL)
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.timeout(1500)]  # one process tests all modules
 
 
 @pytest.fixture(scope="module")
