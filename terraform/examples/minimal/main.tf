@@ -42,16 +42,16 @@ module "cluster" {
 module "worker" {
   source = "../../modules/worker"
 
-  name               = var.name
-  kms_key_arn        = module.key.arn
-  cluster_arn        = module.cluster.arn
-  vpc_id             = module.network.vpc_id
-  subnet_ids         = module.network.private_subnet_ids
-  image              = "${module.registry.urls["worker"]}:${var.image_tag}"
-  repository_arns    = values(module.registry.arns)
-  work_pool          = var.work_pool
-  prefect_api_url    = var.prefect_api_url
-  api_key_secret_arn = var.prefect_api_key_secret_arn
+  name            = var.name
+  kms_key_arn     = module.key.arn
+  cluster_arn     = module.cluster.arn
+  vpc_id          = module.network.vpc_id
+  subnet_ids      = module.network.private_subnet_ids
+  image           = "${module.registry.urls["worker"]}:${var.image_tag}"
+  repository_arns = values(module.registry.arns)
+  work_pool       = var.work_pool
+  prefect_api_url = var.prefect_api_url
+  api_key         = var.prefect_api_key_secret_arn == null ? null : { secret_arn = var.prefect_api_key_secret_arn }
 
   flow = {
     statements = module.storage.flow_statements

@@ -123,7 +123,7 @@ module "server" {
   url             = local.server_url
   database        = module.database["prefect"].connection
   messaging       = module.messaging.connection
-  auth_secret_arn = module.credentials.arns["prefect-auth"]
+  auth            = { secret_arn = module.credentials.arns["prefect-auth"] }
   servers         = 2
   cpu             = 1024
   memory          = 2048

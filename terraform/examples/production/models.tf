@@ -3,20 +3,20 @@
 module "serving" {
   source = "../../modules/serving"
 
-  name             = var.name
-  kms_key_arn      = module.key.arn
-  cluster_arn      = module.cluster.arn
-  vpc_id           = module.network.vpc_id
-  subnet_ids       = module.network.private_subnet_ids
-  image            = "${module.registry.urls["serving"]}:${var.image_tag}"
-  repository_arns  = [module.registry.arns["serving"]]
-  balancer         = module.balancer["serving"]
-  domain           = "serving.${var.domain}"
-  models           = var.models
-  tasks            = 2
-  bentos           = module.storage.artifacts_bucket
-  predictions      = module.storage.data_bucket
-  token_secret_arn = module.credentials.arns["serving-token"]
+  name            = var.name
+  kms_key_arn     = module.key.arn
+  cluster_arn     = module.cluster.arn
+  vpc_id          = module.network.vpc_id
+  subnet_ids      = module.network.private_subnet_ids
+  image           = "${module.registry.urls["serving"]}:${var.image_tag}"
+  repository_arns = [module.registry.arns["serving"]]
+  balancer        = module.balancer["serving"]
+  domain          = "serving.${var.domain}"
+  models          = var.models
+  tasks           = 2
+  bentos          = module.storage.artifacts_bucket
+  predictions     = module.storage.data_bucket
+  token           = { secret_arn = module.credentials.arns["serving-token"] }
 }
 
 module "events" {
@@ -40,7 +40,7 @@ module "worker" {
   repository_arns = [module.registry.arns["worker"]]
   work_pool       = var.work_pool
   prefect_api_url = module.server.api_url
-  auth_secret_arn = module.credentials.arns["prefect-auth"]
+  auth            = { secret_arn = module.credentials.arns["prefect-auth"] }
 
   destinations = {
     for key, balancer in module.balancer : key => { port = balancer.port, security_group_id = balancer.security_group_id }
@@ -49,7 +49,6 @@ module "worker" {
   flow = {
     statements  = concat(module.storage.flow_statements, module.events.reader_statements, module.serving.release_statements)
     environment = { AWS_DEFAULT_REGION = var.region, MLFLOW_TRACKING_URI = module.tracking.url }
-    secrets     = { MLOPS_TOKEN = module.credentials.arns["serving-token"] }
   }
 }
 

@@ -17,7 +17,7 @@ output "target" {
     target_groups      = { for slot, group in aws_lb_target_group.slot : slot => group.arn }
     task_role_arn      = module.server_role.arn
     tasks              = var.tasks
-    token_secret_arn   = var.token_secret_arn == null ? "" : var.token_secret_arn
+    token_secret_arn   = var.token == null ? "" : var.token.secret_arn
   }
 }
 

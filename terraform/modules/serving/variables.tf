@@ -174,13 +174,13 @@ variable "predictions" {
   type        = string
 }
 
-variable "token_secret_arn" {
-  description = "ARN of the secret with the token that callers show; null for none."
-  type        = string
+variable "token" {
+  description = "The secret with the token that callers show; null for none."
+  type        = object({ secret_arn = string })
   default     = null
 
   validation {
-    condition     = var.token_secret_arn == null ? true : can(regex("^arn:[^:]+:secretsmanager:[^:]+:[0-9]{12}:secret:", var.token_secret_arn))
-    error_message = "`token_secret_arn` must be the ARN of a secret in Secrets Manager; make it with the module `credentials`."
+    condition     = var.token == null ? true : can(regex("^arn:[^:]+:secretsmanager:[^:]+:[0-9]{12}:secret:", var.token.secret_arn))
+    error_message = "`token` must hold the ARN of a secret in Secrets Manager as `secret_arn`; make it with the module `credentials`."
   }
 }
