@@ -23,6 +23,7 @@ from prefect_mlops.tasks import (
     publish_look,
     read_champion,
     record_stage,
+    require_target,
     run_key,
     start_arms,
     time_of_run,
@@ -87,9 +88,10 @@ def compare(
             return Completed(name="Refused", message=opened.reason)
         plan, placed = opened.plan, opened.placed
         if placed is None:
+            require_target(spec, places.target, ("rollout.user_key",))
             package = fetch_package(places.tracking, spec, plan.arms[1].version)
             bento = build_bento(spec, package, places.bentos)
-            placed = deploy_bento(spec, bento, places.bentos, places.target, places.predictions)
+            placed = deploy_bento(spec, bento, places.bentos, places.target, places.predictions, places.personal)
             start_arms(places.target, spec, plan, placed)
             begun = {"plan": plan, "slot": placed.slot, "champion_slot": placed.champion_slot}
             record_stage(places.ledger, spec, "comparison.started", run_key(), moment, begun)

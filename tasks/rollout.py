@@ -16,7 +16,7 @@ from prefect_mlops.tasks.runs import run_logger
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from prefect_mlops.blocks import BentoStore, Ledger, MlflowTracking, PredictionLog, ServingTarget
+    from prefect_mlops.blocks import BentoStore, Ledger, MlflowTracking, PersonalKey, PredictionLog, ServingTarget
     from prefect_mlops.core.ledger import Record
     from prefect_mlops.tasks.packaging import Bento
 
@@ -50,9 +50,22 @@ class RollbackChoice(NamedTuple):
 
 @task
 def deploy_bento(
-    spec: ModelSpec, bento: Bento, store: BentoStore, target: ServingTarget, predictions: PredictionLog
+    spec: ModelSpec,
+    bento: Bento,
+    store: BentoStore,
+    target: ServingTarget,
+    predictions: PredictionLog,
+    personal: PersonalKey | None = None,
 ) -> Placed:
     """Serve a bento in the slot that has no traffic; a version that runs there already is left as it is.
+
+    Args:
+        spec: The model's spec.
+        bento: What is served.
+        store: Where it is.
+        target: Where it is served.
+        predictions: Where its predictions are logged.
+        personal: The key of the stand-ins for personal values; only servers whose log hashes some are given it.
 
     Raises:
         ServingError: It did not become ready; traffic is as it was.
@@ -71,7 +84,10 @@ def deploy_bento(
     slot: Slot = other_slot(champion) if champion else "a"
     if champion and target.weights(spec.name).get(slot):  # left by a rollout that crashed
         target.set_weights(spec.name, {champion: 100})
-    target.deploy(spec.name, slot, store, bento.tag, version=bento.version, spool=predictions.folder())
+    hashes = spec.serving.personal == "hashed" and spec.data.personal
+    secret = personal.key.get_secret_value() if personal and hashes else ""
+    spool = predictions.folder()
+    target.deploy(spec.name, slot, store, bento.tag, version=bento.version, spool=spool, personal=secret)
     return Placed(slot, champion, f"Version {bento.version} runs in slot {slot}.")
 
 
