@@ -32,6 +32,9 @@ __all__ = [
     "withdraw_version",
 ]
 
+TURNS = ("a", "b")
+"""The slots that a champion may have; others are an A/B test's."""
+
 
 class Placed(NamedTuple):
     """Where a version serves, and who has the traffic beside it."""
@@ -59,7 +62,7 @@ def deploy_bento(
     """
     for problem in target.ensure(spec.name):
         run_logger().warning("This slot died and cannot be started again: %s", problem)
-    running = target.slots(spec.name)
+    running = {slot: one for slot, one in target.slots(spec.name).items() if slot in TURNS}
     trusted = target.trusted(spec.name)
     champion = trusted if trusted in running else None
     for known, occupied in running.items():

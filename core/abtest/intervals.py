@@ -32,6 +32,8 @@ SKEWED = 5.0
 """Users of the smaller arm for each squared unit of skewness, before means are compared: with fewer the few who spend
 much are all in one arm, and 10% of the traffic told equal versions apart in 12% of tests at an alpha of 5%."""
 HALVINGS = 50
+MEASURED = ("cost", "error")
+"""Metrics whose first outcomes may all be 0 or 1 by chance; the form of a test must not change while it goes on."""
 FAR = 25.0
 """In log odds: beyond it nothing bounds a share."""
 Path = npt.NDArray[np.float64]
@@ -145,7 +147,7 @@ def effects_over_time(plan: Comparison, outcomes: Outcomes, place: int) -> dict[
     enough = users.min(axis=0) >= plan.least_users
     with np.errstate(divide="ignore", invalid="ignore"):
         means = totals / users
-        if is_yes_or_no(outcomes.value):
+        if counts_events(plan, outcomes):
             estimate = means[1] / means[0] - 1
             low, high = relative_interval(totals[1], totals[0], share, plan.level)
         else:
@@ -183,9 +185,9 @@ def split_evidence(arm: npt.NDArray[np.intp], shares: npt.NDArray[np.float64]) -
     return evidence
 
 
-def is_yes_or_no(values: npt.NDArray[np.float64]) -> bool:
-    """Whether all outcomes are 0 or 1; so is nothing at all."""
-    return bool(np.isin(values, (0.0, 1.0)).all())
+def counts_events(plan: Comparison, outcomes: Outcomes) -> bool:
+    """Whether an outcome is yes or no: all are 0 or 1, and the metric could not bring others tomorrow."""
+    return plan.metric not in MEASURED and bool(np.isin(outcomes.value, (0.0, 1.0)).all())
 
 
 def _skewness(values: Path) -> Path:

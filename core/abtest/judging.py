@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from prefect_mlops.core.abtest.intervals import (
     Outcomes,
+    counts_events,
     effects_over_time,
     half_width,
-    is_yes_or_no,
     split_evidence,
 )
 from prefect_mlops.core.abtest.plan import Comparison
@@ -154,7 +154,7 @@ def users_needed(plan: Comparison, relative_spread: float) -> int:
 
 def _effect(plan: Comparison, outcomes: Outcomes, place: int) -> Effect:
     mine, first = outcomes.value[outcomes.arm == place], outcomes.value[outcomes.arm == 0]
-    relative = is_yes_or_no(outcomes.value)
+    relative = counts_events(plan, outcomes)
     known = Effect(
         version=plan.arms[place].version,
         users=len(mine),
