@@ -28,6 +28,7 @@ from prefect_mlops.tasks import (
     recall_stage,
     record_stage,
     render_model_card,
+    require_target,
     run_canary,
     run_key,
     run_shadow,
@@ -60,6 +61,7 @@ def release(
             return Completed(name="Outdated", message=begun.reason)
         if begun.given_up:
             return end_release(places, spec, begun, "RolledBack", (begun.reason, begun.given_up))
+        require_target(spec, places.target)
         version, moment, subject = begun.version, begun.moment, str(begun.version)
         package = fetch_package(places.tracking, spec, version)
         learned = package.lineage.data
@@ -76,7 +78,7 @@ def release(
             withdraw_candidate(places.tracking, places.bentos, places.target, spec, version, bento.tag)
             return end_release(places, spec, begun, consent.ended, steps, learned, Event.APPROVAL_REFUSED)
 
-        placed = deploy_bento(spec, bento, places.bentos, places.target, places.predictions)
+        placed = deploy_bento(spec, bento, places.bentos, places.target, places.predictions, places.personal)
         steps = (*steps, placed.reason, foresee_rollout(spec, placed))
         for share in spec.rollout.shares if begun.champion else ():
             beside = (begun, places.tables, places.predictions)

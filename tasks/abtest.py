@@ -13,7 +13,7 @@ from prefect_mlops.core.acceptance import ACCEPTED_AT, LABELLED_AT
 from prefect_mlops.core.errors import DataError, NotFound
 from prefect_mlops.core.names import Slot, artifact_key, other_slot
 from prefect_mlops.core.spec import ModelSpec
-from prefect_mlops.tasks.rollout import deploy_bento
+from prefect_mlops.tasks.rollout import deploy_bento, logged_with
 from prefect_mlops.tasks.runs import run_logger
 
 if TYPE_CHECKING:
@@ -53,15 +53,15 @@ def place_arm(spec: ModelSpec, bento: Bento, places: Places, place: int) -> Slot
     """
     target = places.target
     if place == 1:
-        placed = deploy_bento.fn(spec, bento, places.bentos, target, places.predictions)
+        placed = deploy_bento.fn(spec, bento, places.bentos, target, places.predictions, places.personal)
         if placed.champion_slot is None:
             raise NotFound("running champion of", spec.name, f"Release it again with mlops-release/{spec.name}")
         return placed.slot
     slot = FURTHER[place - 2]
     running = target.slots(spec.name).get(slot)
     if running is None or running.tag != bento.tag:
-        spool = places.predictions.folder()
-        target.deploy(spec.name, slot, places.bentos, bento.tag, version=bento.version, spool=spool)
+        logged = logged_with(spec, places.predictions, places.personal)
+        target.deploy(spec.name, slot, places.bentos, bento.tag, version=bento.version, **logged)
     return slot
 
 

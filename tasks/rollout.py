@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from prefect import task
 
@@ -16,7 +16,7 @@ from prefect_mlops.tasks.runs import run_logger
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from prefect_mlops.blocks import BentoStore, Ledger, MlflowTracking, PredictionLog, ServingTarget
+    from prefect_mlops.blocks import BentoStore, Ledger, MlflowTracking, PersonalKey, PredictionLog, ServingTarget
     from prefect_mlops.core.ledger import Record
     from prefect_mlops.tasks.packaging import Bento
 
@@ -28,6 +28,7 @@ __all__ = [
     "foresee_rollout",
     "hold_back_champion",
     "is_in_service",
+    "logged_with",
     "undo_rollout",
     "withdraw_version",
 ]
@@ -44,6 +45,13 @@ class Placed(NamedTuple):
     reason: str
 
 
+class Logged(TypedDict):
+    """What a target tells a server of its prediction log."""
+
+    spool: str
+    personal: str
+
+
 class RollbackChoice(NamedTuple):
     """The version to go back to, or None, and why."""
 
@@ -53,9 +61,22 @@ class RollbackChoice(NamedTuple):
 
 @task
 def deploy_bento(
-    spec: ModelSpec, bento: Bento, store: BentoStore, target: ServingTarget, predictions: PredictionLog
+    spec: ModelSpec,
+    bento: Bento,
+    store: BentoStore,
+    target: ServingTarget,
+    predictions: PredictionLog,
+    personal: PersonalKey | None = None,
 ) -> Placed:
     """Serve a bento in the slot that has no traffic; a version that runs there already is left as it is.
+
+    Args:
+        spec: The model's spec.
+        bento: What is served.
+        store: Where it is.
+        target: Where it is served.
+        predictions: Where its predictions are logged.
+        personal: The key of the stand-ins for personal values; only servers whose log hashes some are given it.
 
     Raises:
         ServingError: It did not become ready; traffic is as it was.
@@ -74,8 +95,17 @@ def deploy_bento(
     slot: Slot = other_slot(champion) if champion else "a"
     if champion and target.weights(spec.name).get(slot):  # left by a rollout that crashed
         target.set_weights(spec.name, {champion: 100})
-    target.deploy(spec.name, slot, store, bento.tag, version=bento.version, spool=predictions.folder())
+    target.deploy(spec.name, slot, store, bento.tag, version=bento.version, **logged_with(spec, predictions, personal))
     return Placed(slot, champion, f"Version {bento.version} runs in slot {slot}.")
+
+
+def logged_with(spec: ModelSpec, predictions: PredictionLog, personal: PersonalKey | None) -> Logged:
+    """What a server is told of its prediction log: where it is, and the key where it hashes personal values."""
+    hashes = spec.serving.personal == "hashed" and spec.data.personal
+    return {
+        "spool": predictions.address(),
+        "personal": personal.key.get_secret_value() if personal and hashes else "",
+    }
 
 
 @task

@@ -40,7 +40,7 @@ def test_a_release_that_stopped_keeps_what_it_has_passed_and_how_often_it_was_go
         ("champion.promoted", "2", {"version": 2}),
         ("champion.rolled-back", "1", {"version": 1}),
         ("champion.adopted", "7", {"version": 7}),
-        ("approval.rejected", "2", {}),
+        ("approval.refused", "2", {}),
     ],
 )
 def test_an_end_closes_it_whoever_was_behind_it(end: Entry) -> None:
