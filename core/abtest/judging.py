@@ -76,6 +76,8 @@ class Finding(Frozen):
         assigned: Users that were assigned to each arm.
         split: The larger E against the split of all users and of those with an outcome.
         winner: The version that is better, None where none is shown to be.
+        needed: Users with an outcome who would tell a change that just matters in more than half of all tests, where
+            the metric spreads as it did so far; None where that is not known.
     """
 
     verdict: Verdict
@@ -84,6 +86,7 @@ class Finding(Frozen):
     assigned: tuple[int, ...]
     split: float = 1.0
     winner: int | None = None
+    needed: int | None = None
 
 
 def judge_arms(plan: Comparison, assigned: npt.NDArray[np.intp], outcomes: Outcomes, days: float) -> Finding:
@@ -100,16 +103,20 @@ def judge_arms(plan: Comparison, assigned: npt.NDArray[np.intp], outcomes: Outco
         difference` when each lies within what matters; `undecided` when the time is up; else `ongoing`.
     """
     shares = np.array([arm.percent for arm in plan.arms]) / 100
-    counts = tuple(int(count) for count in np.bincount(assigned, minlength=len(shares)))
-    split = max(_largest(split_evidence(assigned, shares)), _largest(split_evidence(outcomes.arm, shares)))
+    counts = _counts(assigned, len(shares))
+    splits = {
+        "": (_largest(split_evidence(assigned, shares)), counts),
+        " with an outcome": (_largest(split_evidence(outcomes.arm, shares)), _counts(outcomes.arm, len(shares))),
+    }
+    which, (split, seen) = max(splits.items(), key=lambda each: each[1][0])
     effects = tuple(_effect(plan, outcomes, place) for place in range(1, len(plan.arms)))
     told = "; ".join(effect.sentence for effect in effects)
-    found: dict[str, Any] = {"effects": effects, "assigned": counts, "split": split}
+    needed = _needed(plan, outcomes)
+    found: dict[str, Any] = {"effects": effects, "assigned": counts, "split": split, "needed": needed}
     if split >= 2 / plan.alpha_split:
         asked = " / ".join(f"{share:.0%}" for share in shares)
-        reason = (
-            f"The users are not split {asked} ({' / '.join(map(str, counts))} assigned, E {split:.3g}); nothing holds."
-        )
+        found_as = " / ".join(f"{count:,}" for count in seen)
+        reason = f"The users{which} are not split {asked} but {found_as} (E {split:.3g}); nothing that they say holds."
         return Finding(verdict="invalid", reason=reason, **found)
     better = [effect for effect in effects if effect.verdict == "better"]
     if better:
@@ -126,7 +133,9 @@ def judge_arms(plan: Comparison, assigned: npt.NDArray[np.intp], outcomes: Outco
 
 
 def users_needed(plan: Comparison, relative_spread: float) -> int:
-    """Users with an outcome, over all arms, after which a change that just matters is told in half of all tests.
+    """Users with an outcome, over all arms, after which a change that just matters is told in most tests.
+
+    That many make the interval as narrow as the change; as a test may end at any user, most end sooner.
 
     Args:
         plan: The plan.
@@ -152,6 +161,13 @@ def users_needed(plan: Comparison, relative_spread: float) -> int:
     return int(np.ceil(high / both))
 
 
+def _needed(plan: Comparison, outcomes: Outcomes) -> int | None:
+    first = outcomes.value[outcomes.arm == 0]
+    if len(first) < plan.least_users or not first.mean():
+        return None
+    return users_needed(plan, float(first.std() / abs(first.mean())))
+
+
 def _effect(plan: Comparison, outcomes: Outcomes, place: int) -> Effect:
     mine, first = outcomes.value[outcomes.arm == place], outcomes.value[outcomes.arm == 0]
     relative = counts_events(plan, outcomes)
@@ -163,7 +179,7 @@ def _effect(plan: Comparison, outcomes: Outcomes, place: int) -> Effect:
         champion_mean=float(first.mean()) if len(first) else None,
         scale="relative" if relative else "difference",
     )
-    path = effects_over_time(plan, outcomes, place)
+    path = effects_over_time(plan, outcomes, place, most=1)
     ends = [float(path[name][-1]) if len(path[name]) else np.nan for name in ("estimate", "low", "high")]
     if np.isnan(ends).any():
         return known
@@ -178,6 +194,10 @@ def _verdict(plan: Comparison, low: float, high: float, matters: float) -> Verdi
     if more or less:
         return "better" if more == (plan.goal == "more") else "worse"
     return "no difference" if -matters < low and high < matters else "ongoing"
+
+
+def _counts(arm: npt.NDArray[np.intp], arms: int) -> tuple[int, ...]:
+    return tuple(int(count) for count in np.bincount(arm, minlength=arms))
 
 
 def _largest(path: npt.NDArray[np.float64]) -> float:
