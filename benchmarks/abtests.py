@@ -20,7 +20,7 @@ from benchmarks import rollouts
 from benchmarks.rollouts import Found, rate_of
 from prefect_mlops.core.abtest import Arm, Comparison
 from prefect_mlops.core.abtest.intervals import Outcomes, effects_over_time, relative_evidence, split_evidence
-from prefect_mlops.core.abtest.judging import users_needed
+from prefect_mlops.core.abtest.needed import users_for_rate
 
 USERS, RUNS, POWER_RUNS = 20_000, 2_000, 1_000
 ALPHA = 0.05
@@ -153,11 +153,9 @@ def power(runs: int = POWER_RUNS) -> list[Found]:
         median = float(np.median(when))
         found.append(Found(f"users until told, {name}", "", median, median, median, None))
         found.append(rate_of(f"told by {USERS:,} users, {name}", int((when < np.inf).sum()), runs))
-    for matters, spread in ((0.2, 3.0), (0.5, 3.0)):
-        said = float(users_needed(plan.model_copy(update={"matters": matters}), spread))
-        found.append(
-            Found(f"users that a plan foresees, a rate of 10% and {matters:.0%} less", "", said, said, said, None)
-        )
+    for matters in (0.2, 0.5):
+        said = float(users_for_rate(plan.model_copy(update={"matters": matters}), 0.1))
+        found.append(Found(f"users foreseen, a rate of 10% and {matters:.0%} less", "", said, said, said, None))
     return found
 
 

@@ -17,13 +17,13 @@ from prefect_mlops.core.abtest.intervals import (
     Outcomes,
     counts_events,
     effects_over_time,
-    half_width,
     split_evidence,
 )
+from prefect_mlops.core.abtest.needed import users_needed
 from prefect_mlops.core.abtest.plan import Comparison
 from prefect_mlops.core.parts import Frozen
 
-__all__ = ["Effect", "Finding", "judge_arms", "users_needed"]
+__all__ = ["Effect", "Finding", "judge_arms"]
 
 Verdict = Literal["better", "worse", "no difference", "undecided", "ongoing", "invalid"]
 
@@ -111,7 +111,7 @@ def judge_arms(plan: Comparison, assigned: npt.NDArray[np.intp], outcomes: Outco
     which, (split, seen) = max(splits.items(), key=lambda each: each[1][0])
     effects = tuple(_effect(plan, outcomes, place) for place in range(1, len(plan.arms)))
     told = "; ".join(effect.sentence for effect in effects)
-    needed = _needed(plan, outcomes)
+    needed = users_needed(plan, outcomes)
     found: dict[str, Any] = {"effects": effects, "assigned": counts, "split": split, "needed": needed}
     if split >= 2 / plan.alpha_split:
         asked = " / ".join(f"{share:.0%}" for share in shares)
@@ -130,42 +130,6 @@ def judge_arms(plan: Comparison, assigned: npt.NDArray[np.intp], outcomes: Outco
     if days >= plan.max_days:
         return Finding(verdict="undecided", reason=f"Undecided after {days:.3g} days: {told}.", **found)
     return Finding(verdict="ongoing", reason=f"Not told apart yet after {days:.3g} days: {told}.", **found)
-
-
-def users_needed(plan: Comparison, relative_spread: float) -> int:
-    """Users with an outcome, over all arms, after which a change that just matters is told in most tests.
-
-    That many make the interval as narrow as the change; as a test may end at any user, most end sooner.
-
-    Args:
-        plan: The plan.
-        relative_spread: Standard deviation of the metric over its mean; of a rate `p` it is `sqrt((1 - p) / p)`.
-
-    Examples:
-        A rate of 10% spreads by 3; to tell 9% from 10% at half the traffic:
-
-        >>> arms = ({"version": 1, "percent": 50}, {"version": 2, "percent": 50})
-        >>> users_needed(Comparison(arms=arms, metric="wrong", goal="less", user_key="x-user"), 3.0)
-        43060
-    """
-    first, *others = (arm.percent / 100 for arm in plan.arms)
-    both = first + min(others)
-    spread = relative_spread * np.sqrt(both / first + both / min(others))
-    low, high = 1, 2
-    while spread * half_width(np.array(high), plan.level) > plan.matters:
-        low, high = high, high * 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        enough = spread * half_width(np.array(middle), plan.level) <= plan.matters
-        low, high = (low, middle) if enough else (middle, high)
-    return int(np.ceil(high / both))
-
-
-def _needed(plan: Comparison, outcomes: Outcomes) -> int | None:
-    first = outcomes.value[outcomes.arm == 0]
-    if len(first) < plan.least_users or not first.mean():
-        return None
-    return users_needed(plan, float(first.std() / abs(first.mean())))
 
 
 def _effect(plan: Comparison, outcomes: Outcomes, place: int) -> Effect:

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from scipy import stats
 
 from prefect_mlops.core.abtest import Arm, Comparison
-from prefect_mlops.core.abtest.intervals import Outcomes
+from prefect_mlops.core.abtest.intervals import Outcomes, effects_over_time
 from prefect_mlops.core.abtest.judging import Finding, judge_arms
 from prefect_mlops.core.abtest.outcomes import first_requests, outcomes_of, value_of
 from prefect_mlops.core.abtest.report import comparison_report, draw_effects
@@ -119,14 +120,24 @@ def test_costs_are_means_from_the_first_user_on_though_all_be_0_or_1_so_far() ->
     assert judged(plan(metric="bought"), outcomes).effects[0].scale == "relative"
 
 
-def test_the_users_needed_are_of_the_size_that_tests_take() -> None:
-    found = judged(plan(matters=0.3), users((0.2, 0.2)))
+@pytest.mark.parametrize("metric", ["wrong", "spent"])
+def test_most_tests_that_just_matter_end_before_the_users_that_are_foreseen(metric: str) -> None:
+    asked, random = plan(matters=0.3, metric=metric, least_users=50), np.random.default_rng(5)
 
-    assert found.needed is not None
-    tests = (users((0.2, 0.14), found.needed, seed) for seed in range(40))
-    told = sum(judged(plan(), outcomes).verdict == "better" for outcomes in tests)
-    assert 1000 < found.needed < 2500
-    assert told > 20
+    def visits(count: int, ratio: float) -> Outcomes:
+        outcomes = users((0.2, 0.2 * ratio), count, int(random.integers(10**6)))
+        if metric == "spent":
+            outcomes = outcomes._replace(value=random.gamma(2, 1, count) * np.where(outcomes.arm == 1, ratio, 1.0))
+        return outcomes
+
+    foreseen = judged(asked, visits(2000, 1.0)).needed
+    assert foreseen is not None
+    ended = 0
+    for _ in range(60):
+        path = effects_over_time(asked, visits(foreseen, 0.7), 1, 100)
+        ended += bool((path["high"] < 0).any())
+    assert stats.binomtest(ended, 60).proportion_ci(0.999, "exact").high >= 0.5
+    assert ended < 60
 
 
 @pytest.mark.parametrize(
