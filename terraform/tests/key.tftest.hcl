@@ -9,13 +9,13 @@ variables {
 
 run "a_service_uses_the_key_for_this_account_only" {
   command = plan
-  module { source = "./modules/key" }
+
+  module {
+    source = "./modules/key"
+  }
 
   assert {
-    condition = alltrue([
-      for statement in jsondecode(aws_kms_key.this.policy).Statement :
-      can(statement.Principal.AWS) || can(statement.Condition)
-    ])
+    condition     = alltrue([for statement in jsondecode(aws_kms_key.this.policy).Statement : can(statement.Principal.AWS) || can(statement.Condition)])
     error_message = "A service may use the key without a condition."
   }
 
@@ -30,11 +30,34 @@ run "a_service_uses_the_key_for_this_account_only" {
   }
 }
 
-run "a_name_in_capitals_is_refused" {
+run "each_of_these_values_is_refused" {
   command = plan
-  module { source = "./modules/key" }
 
-  variables { name = "Mlops" }
+  module {
+    source = "./modules/key"
+  }
+
+  variables {
+    # Capitals.
+    name = "Mlops"
+    # AWS waits for 7 days at least.
+    deletion_window_days = 3
+  }
+
+  expect_failures = [var.deletion_window_days, var.name]
+}
+
+run "each_of_these_is_refused_too" {
+  command = plan
+
+  module {
+    source = "./modules/key"
+  }
+
+  variables {
+    # 21 characters, one too many.
+    name = "mlops-production-2026"
+  }
 
   expect_failures = [var.name]
 }

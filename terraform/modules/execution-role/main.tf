@@ -38,6 +38,12 @@ locals {
     resources  = [for arn in var.log_group_arns : "${arn}:log-stream:*"]
     conditions = {}
   }
+
+  allowed = concat(
+    [for each in local.pull : each if length(var.repository_arns) > 0],
+    [for each in local.secrets : each if length(var.secret_arns) > 0],
+    [local.logs],
+  )
 }
 
 module "role" {
@@ -46,10 +52,6 @@ module "role" {
   name        = var.name
   role        = var.role
   description = "Pulls images, reads secrets and writes logs for the tasks that ECS starts."
-  statements = concat(
-    [for each in local.pull : each if length(var.repository_arns) > 0],
-    [for each in local.secrets : each if length(var.secret_arns) > 0],
-    [local.logs],
-  )
-  tags = var.tags
+  statements  = local.allowed
+  tags        = var.tags
 }
