@@ -28,6 +28,9 @@ class TaskTemplate(AwsAccess):
     security_groups: list[str] = Field(default=[], description="Of the tasks; those of the service when empty.")
     log_group: str = Field(default="", description="Where the servers' own output goes; nowhere when empty.")
     token_secret_arn: str = Field(default="", description="Secret with the token that callers show; none when empty.")
+    personal_key_secret_arn: str = Field(
+        default="", description="Secret with the key of the stand-ins; without it personal columns are not logged."
+    )
     cpu: int = Field(default=512, gt=0, description="CPU units of a task; 1024 are one core.")
     memory: int = Field(default=1024, gt=0, description="Memory of a task in MiB.")
     port: int = Field(default=3000, ge=1, le=65535, description="Where a server listens.")
@@ -58,8 +61,9 @@ class TaskTemplate(AwsAccess):
             "environment": [{"name": name, "value": value} for name, value in known.items()],
             "portMappings": [{"containerPort": self.port, "protocol": "tcp"}],
         }
-        if self.token_secret_arn:
-            server["secrets"] = [{"name": "MLOPS_TOKEN", "valueFrom": self.token_secret_arn}]
+        secrets = {"MLOPS_TOKEN": self.token_secret_arn, "MLOPS_PERSONAL_KEY": self.personal_key_secret_arn}
+        if any(secrets.values()):
+            server["secrets"] = [{"name": name, "valueFrom": arn} for name, arn in secrets.items() if arn]
         if self.log_group:
             options = {"awslogs-group": self.log_group, "awslogs-stream-prefix": family}
             region = {"awslogs-region": self.region or str(self.client("ecs").meta.region_name)}

@@ -65,7 +65,7 @@ def _score(
     from prefect_mlops.tasks.scored import read_scores
 
     labelled = recent[recent[spec.target.column].notna()]
-    secret = personal.key.get_secret_value().encode() if personal else None
+    secret = personal.secret() if personal else None
     found = labelled.assign(key=keys_as_logged(labelled, spec, secret), target=labelled[spec.target.column])
     found = found.assign(event_time=found[spec.data.time] if spec.data.time else None)
     scores = read_scores(tables, spec, champion, labelled)
