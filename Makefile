@@ -14,9 +14,8 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PREFECT_API_URL PREFECT_API_KEY PREFECT_PROFILE
 
 .DEFAULT_GOAL := help
-# Every word that says what it does; none of them is a file.
-.PHONY: $(shell sed -nE 's/^([a-z-]+):.*\#\# .*/.PHONY: help setup demo lint format types fast test test-slow bench-demo bench-data bench-suites bench-tables bench-studies bench-search bench-trainers bench-training bench-gates bench-rollouts bench-drill schema lock clean
-/p' $(firstword $(MAKEFILE_LIST)))
+# Every word; none of them is a file.
+.PHONY: $(shell grep -oE "^[a-z-]+:" $(firstword $(MAKEFILE_LIST)) | tr -d :)
 
 help: ## list these words
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'

@@ -65,7 +65,7 @@ def _score(
     from prefect_mlops.tasks.scored import read_scores
 
     labelled = recent[recent[spec.target.column].notna()]
-    secret = personal.key.get_secret_value().encode() if personal else None
+    secret = personal.secret() if personal else None
     found = pd.DataFrame(
         {
             "key": key_text(labelled, spec.data.key),

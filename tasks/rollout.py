@@ -104,7 +104,7 @@ def logged_with(spec: ModelSpec, predictions: PredictionLog, personal: PersonalK
     hashes = spec.serving.personal == "hashed" and spec.data.personal
     return {
         "spool": predictions.address(),
-        "personal": personal.key.get_secret_value() if personal and hashes else "",
+        "personal": personal.secret().decode() if personal and hashes else "",
     }
 
 
