@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PREFECT_API_URL PREFECT_API_KEY PREFECT_PROFILE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint format types fast test test-slow bench-demo bench-data bench-suites bench-tables bench-studies bench-search bench-trainers bench-training bench-gates bench-rollouts schema lock clean
+.PHONY: help setup demo lint format types fast test test-slow bench-demo bench-data bench-suites bench-tables bench-studies bench-search bench-trainers bench-training bench-gates bench-rollouts bench-serving schema lock clean
 
 help: ## list these words
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -80,6 +80,9 @@ bench-gates: setup ## error rates and power of gates, bets, slices and intervals
 
 bench-rollouts: setup ## how often a good canary is rolled back, and how soon a bad one is, as JSON under docs/results/
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/rollouts.py --results docs/results/bench-rollouts.json
+
+bench-serving: setup ## what a served model costs beside its peers, and what the gateway adds, as JSON under docs/results/
+	$(BIN)/python -m benchmarks.serving --results docs/results/bench-serving.json
 
 schema: setup ## write the JSON schema of specs, which flows and editors read
 	@$(BIN)/python -m prefect_mlops.core.specparameter
