@@ -118,7 +118,7 @@ class LocalTarget(Block):
                 tag=tag,
                 version=version,
                 store=str(store.folder()),
-                spool=Path(spool) if spool else None,
+                spool=str(spool) if spool else None,
                 order=order,
             )
         return self._made_so(model, slot, order)

@@ -86,7 +86,7 @@ def deploy_bento(
         target.set_weights(spec.name, {champion: 100})
     hashes = spec.serving.personal == "hashed" and spec.data.personal
     secret = personal.key.get_secret_value() if personal and hashes else ""
-    spool = predictions.folder()
+    spool = predictions.address()
     target.deploy(spec.name, slot, store, bento.tag, version=bento.version, spool=spool, personal=secret)
     return Placed(slot, champion, f"Version {bento.version} runs in slot {slot}.")
 
