@@ -14,7 +14,8 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PREFECT_API_URL PREFECT_API_KEY PREFECT_PROFILE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint format types fast test test-slow bench-demo bench-data bench-suites bench-tables bench-studies bench-search bench-trainers bench-training bench-gates bench-rollouts bench-drill schema lock clean
+# Every word; none of them is a file.
+.PHONY: $(shell grep -oE "^[a-z-]+:" $(firstword $(MAKEFILE_LIST)) | tr -d :)
 
 help: ## list these words
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -83,6 +84,9 @@ bench-rollouts: setup ## how often a good canary is rolled back, and how soon a 
 
 bench-drill: setup ## what callers see while weights walk and candidate, driver and supervisor die, as JSON under docs/results/
 	$(BIN)/python -m benchmarks.drill --results docs/results/bench-drill.json
+
+bench-abtests: setup ## how often equal versions are told apart, intervals miss, and how many users a difference takes, as JSON
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.abtests --results docs/results/bench-abtests.json
 
 schema: setup ## write the JSON schema of specs, which flows and editors read
 	@$(BIN)/python -m prefect_mlops.core.specparameter

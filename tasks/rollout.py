@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from prefect import task
 
@@ -28,9 +28,13 @@ __all__ = [
     "foresee_rollout",
     "hold_back_champion",
     "is_in_service",
+    "logged_with",
     "undo_rollout",
     "withdraw_version",
 ]
+
+TURNS = ("a", "b")
+"""The slots that a champion may have; others are an A/B test's."""
 
 
 class Placed(NamedTuple):
@@ -39,6 +43,13 @@ class Placed(NamedTuple):
     slot: Slot
     champion_slot: Slot | None
     reason: str
+
+
+class Logged(TypedDict):
+    """What a target tells a server of its prediction log."""
+
+    spool: str
+    personal: str
 
 
 class RollbackChoice(NamedTuple):
@@ -72,7 +83,7 @@ def deploy_bento(
     """
     for problem in target.ensure(spec.name):
         run_logger().warning("This slot died and cannot be started again: %s", problem)
-    running = target.slots(spec.name)
+    running = {slot: one for slot, one in target.slots(spec.name).items() if slot in TURNS}
     trusted = target.trusted(spec.name)
     champion = trusted if trusted in running else None
     for known, occupied in running.items():
@@ -84,11 +95,17 @@ def deploy_bento(
     slot: Slot = other_slot(champion) if champion else "a"
     if champion and target.weights(spec.name).get(slot):  # left by a rollout that crashed
         target.set_weights(spec.name, {champion: 100})
-    hashes = spec.serving.personal == "hashed" and spec.data.personal
-    secret = personal.key.get_secret_value() if personal and hashes else ""
-    spool = predictions.address()
-    target.deploy(spec.name, slot, store, bento.tag, version=bento.version, spool=spool, personal=secret)
+    target.deploy(spec.name, slot, store, bento.tag, version=bento.version, **logged_with(spec, predictions, personal))
     return Placed(slot, champion, f"Version {bento.version} runs in slot {slot}.")
+
+
+def logged_with(spec: ModelSpec, predictions: PredictionLog, personal: PersonalKey | None) -> Logged:
+    """What a server is told of its prediction log: where it is, and the key where it hashes personal values."""
+    hashes = spec.serving.personal == "hashed" and spec.data.personal
+    return {
+        "spool": predictions.address(),
+        "personal": personal.secret().decode() if personal and hashes else "",
+    }
 
 
 @task
@@ -104,7 +121,9 @@ def foresee_rollout(spec: ModelSpec, placed: Placed) -> str:
         for need in requests_needed(plan)
     )
     once = f"first of each `{plan.user_key}`" if plan.user_key else "first of each `x-request-id`"
-    return f"Requests needed where none fails or is slow: {steps}. Events count once, the {once}."
+    said = f"Requests needed where none fails or is slow: {steps}. Events count once, the {once}."
+    run_logger().info(said)
+    return said
 
 
 def is_in_service(spec: ModelSpec, target: ServingTarget, version: int) -> bool:

@@ -45,7 +45,7 @@ def pair(on_aws: Make, deploy: Callable[..., None]) -> EcsTarget:
 def test_a_server_is_told_all_by_its_environment_and_secrets_by_their_names_alone(
     on_aws: Make, deploy: Callable[..., None], cloud: Cloud, echo_tags: Echoes
 ) -> None:
-    told = {"token_secret_arn": "arn:token", "personal_secret_arn": "arn:personal", "log_group": "/mlops/serving"}
+    told = {"token_secret_arn": "arn:token", "personal_key_secret_arn": "arn:personal", "log_group": "/mlops/serving"}
     target = on_aws(**told, task_role_arn="arn:role", port=8080)
 
     deploy(target, "b", 2, spool="s3://logs/spool", personal="sixteen letters!")
@@ -69,7 +69,7 @@ def test_a_server_is_told_all_by_its_environment_and_secrets_by_their_names_alon
 def test_a_server_without_personal_values_is_not_told_their_key(
     on_aws: Make, deploy: Callable[..., None], cloud: Cloud
 ) -> None:
-    deploy(on_aws(personal_secret_arn="arn:personal"), "a", 1)
+    deploy(on_aws(personal_key_secret_arn="arn:personal"), "a", 1)
 
     assert not cloud.container("a").get("secrets")
 
@@ -79,7 +79,7 @@ def test_what_a_task_cannot_be_given_is_refused_before_anything_is_sent(
 ) -> None:
     with pytest.raises(ServingError, match=r"cannot log predictions into /var/spool.*s3://"):
         deploy(on_aws(), "a", 1, spool="/var/spool")
-    with pytest.raises(ServingError, match="personal_secret_arn"):
+    with pytest.raises(ServingError, match="personal_key_secret_arn"):
         deploy(on_aws(), "a", 1, personal="sixteen letters!")
 
     assert cloud.service("a").desired_count == 0
