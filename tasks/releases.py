@@ -26,12 +26,13 @@ from prefect_mlops.tasks.rollout import is_in_service, withdraw_version
 from prefect_mlops.tasks.runs import run_key, run_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from prefect.client.schemas.objects import State
 
     from prefect_mlops.blocks import Ledger, MlflowTracking, Places, ServingTarget
     from prefect_mlops.core.lineage import DataVersion
+    from prefect_mlops.core.rollout.machine import Step
 
 __all__ = ["Begun", "begin_release", "end_release", "find_usurper", "usurper_watch"]
 
@@ -148,6 +149,7 @@ def end_release(
     steps: tuple[str, ...],
     data: DataVersion | None = None,
     event: Event = Event.CANARY_FAILED,
+    looks: Sequence[tuple[int, Step]] = (),
 ) -> State:
     """End a release whose version does not take over: its traffic goes back first, then all are told.
 
@@ -159,6 +161,7 @@ def end_release(
         steps: What was done, a sentence each; the last one says why it ends.
         data: The rows that the version learned from, where they are known.
         event: What is announced.
+        looks: The steps of the rollout that were made, each with its share.
 
     Returns:
         The state for the flow to end in.
@@ -167,7 +170,7 @@ def end_release(
     withdraw_version(spec, places.target, begun.version)
     record_stage(places.ledger, spec, ENDED, subject, moment, {"outcome": name, "reason": reason})
     announce(event, spec, subject, moment, version=begun.version, reason=reason, data=data)
-    publish_rollout(spec, begun.version, steps, {})
+    publish_rollout(spec, begun.version, steps, {}, looks=looks)
     return Completed(name=name, message=reason)
 
 

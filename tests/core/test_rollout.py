@@ -149,3 +149,18 @@ def test_the_plan_in_the_guide_is_one_and_five_kinds_share_its_alpha() -> None:
 
     assert plan.shares == (0, 1, 10, 50)
     assert len(plan.kinds) / plan.alpha_rollback == pytest.approx(500)
+
+
+def test_a_report_says_each_step_in_a_sentence_and_its_evidence_in_a_table() -> None:
+    from prefect_mlops.core.reports import rollout_report
+    from prefect_mlops.core.specfile import load_spec
+
+    spec = load_spec(Path(__file__).parents[2] / "deployments" / "specs" / "wine-cultivar.yaml")
+    _, step = advance(PLAN, Position(), look(40, worse=12_345.6, canary=9, champion=11, wrong=9))
+
+    told = rollout_report(spec, 2, ("staged", f"1%: {step.reason}"), {}, looks=((1, step),))
+
+    assert step.short == "The canary is worse in errors: E reached 12,346 of 200."
+    assert f"2. 1%: {step.short}\n" in told
+    assert "| 1% | errors | 9 | 11 | 12,346 | 1 | 1 |" in told
+    assert "| 1% | latency | 0 | 0 | 1 | 1 | 25 |" in told
