@@ -29,6 +29,7 @@ from prefect_mlops.tasks import (
     recall_stage,
     record_stage,
     render_model_card,
+    require_target,
     run_canary,
     run_key,
     run_shadow,
@@ -70,6 +71,7 @@ def release(
             return Completed(name="Outdated", message=begun.reason)
         if begun.given_up:
             return end_release(places, spec, begun, "RolledBack", (begun.reason, begun.given_up))
+        require_target(spec, places.target)
         version, moment, subject = begun.version, begun.moment, str(begun.version)
         package = fetch_package(places.tracking, spec, version)
         learned = package.lineage.data
@@ -89,7 +91,7 @@ def release(
         usurped = find_usurper(places.tracking, places.ledger, spec, begun)
         if usurped:
             return end_release(places, spec, begun, "Outdated", (*steps, usurped), learned)
-        placed = deploy_bento(spec, bento, places.bentos, places.target, places.predictions)
+        placed = deploy_bento(spec, bento, places.bentos, places.target, places.predictions, places.personal)
         steps = (*steps, placed.reason, foresee_rollout(spec, placed))
         publish_rollout(spec, version, steps, {"bento": bento.tag})
         looks: tuple[tuple[int, Step], ...] = ()

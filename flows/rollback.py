@@ -60,7 +60,7 @@ def rollback(
             return Completed(name="Refused", message=wanted.reason)
         package = fetch_package(places.tracking, spec, wanted.version)
         bento = build_bento(spec, package, places.bentos)
-        placed = deploy_bento(spec, bento, places.bentos, places.target, places.predictions)
+        placed = deploy_bento(spec, bento, places.bentos, places.target, places.predictions, places.personal)
         finish_rollout(spec, places.target, placed)
         previous = promote_version(places.tracking, spec, wanted.version, moment)
         restored = {"version": wanted.version, "slot": placed.slot, "previous": previous, "reason": reason}

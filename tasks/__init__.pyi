@@ -1,9 +1,10 @@
-from .abtest import find_comparison, look_again, look_at_arms, publish_look, start_arms
+from .abtest import end_arms, look_again, look_at_arms, place_arm, publish_look, start_arms
 from .adopting import adopt_version, fetch_source
 from .approving import ask_approval, find_lapse, recall_stage, record_lapse, withdraw_candidate
 from .beside import compare_beside, plan_beside
 from .canary import run_canary, run_shadow
 from .champions import load_anchor, load_champion, promote_version, read_champion
+from .comparing import find_comparison
 from .data import (
     accept_labels,
     accept_rows,
@@ -76,6 +77,7 @@ __all__ = [
     "describe_recent",
     "draw_decision",
     "drop_hold_back",
+    "end_arms",
     "end_release",
     "evaluate_candidate",
     "fetch_package",
@@ -110,6 +112,7 @@ __all__ = [
     "observe_model",
     "one_writer",
     "pin_versions",
+    "place_arm",
     "plan_beside",
     "plan_scores",
     "profile_candidate",

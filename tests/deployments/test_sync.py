@@ -13,6 +13,7 @@ from prefect_mlops.core.events import SUBJECT_LABEL, Event, event_payload
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.deployments.new import write_new
 from prefect_mlops.deployments.sync import is_stale, read_specs, render_project, write_project
+from prefect_mlops.deployments.where import Where
 
 OURS = Path(__file__).parents[2] / "deployments"
 
@@ -153,7 +154,7 @@ def test_writing_twice_gives_the_same_text(tmp_path: Path) -> None:
 
 def test_edited_schedules_and_the_chosen_pool_are_kept(tmp_path: Path) -> None:
     write_new("credit-risk", tmp_path)
-    path = write_project(tmp_path, pool="kubernetes")
+    path = write_project(tmp_path, Where("kubernetes"))
     path.write_text(path.read_text().replace("17 6 * * *", "5 1 * * *"))
 
     write_project(tmp_path)
