@@ -20,6 +20,7 @@ from prefect_mlops.core.rollout.releases import (
     rollback_asked,
 )
 from prefect_mlops.core.spec import ModelSpec
+from prefect_mlops.tasks.approving import still_asks
 from prefect_mlops.tasks.governance import record_stage
 from prefect_mlops.tasks.publishing import announce, publish_rollout
 from prefect_mlops.tasks.rollout import is_in_service, withdraw_version
@@ -92,7 +93,7 @@ def begin_release(
     if left is not None and cancelled:
         undone = _resumed(ledger, spec, left, trusted)
         return undone._replace(given_up=undone.given_up or f"Its run was cancelled; version {wanted} is undone.")
-    if left is not None and not version and left.asks not in ("", run_key()):
+    if left is not None and not version and left.asks not in ("", run_key()) and still_asks(left.asks):
         return Begun(0, trusted, as_of, as_of, reason=f"Run {left.asks} waits for a person's answer about {wanted}.")
     if left is not None and left.version == wanted:
         return _resumed(ledger, spec, left, trusted)
