@@ -52,10 +52,7 @@ def misses(plan: Comparison, outcomes: Outcomes, truth: float = 0.0, place: int 
     if not np.isin(outcomes.value, (0, 1)).all():
         path = effects_over_time(plan, outcomes, place)
         return bool(((path["low"] > truth) | (path["high"] < truth)).any())
-    users = np.stack([(outcomes.arm == each).cumsum() for each in (0, place)]).min(axis=0)
-    share = plan.arms[place].percent / (plan.arms[0].percent + plan.arms[place].percent)
-    against = relative_evidence(*_yes(outcomes, place), share, 1 + truth)
-    return bool((against[users >= plan.least_users] >= -np.log(plan.level)).any())
+    return bool((_against(plan, outcomes, truth, place)[1] >= -np.log(plan.level)).any())
 
 
 def peeked(plan: Comparison, outcomes: Outcomes) -> bool:
@@ -179,14 +176,25 @@ def splits(runs: int = RUNS) -> list[Found]:
 
 
 def _told(plan: Comparison, outcomes: Outcomes) -> float:
-    path = effects_over_time(plan, outcomes, 1) if not np.isin(outcomes.value, (0, 1)).all() else None
-    if path is None:
-        yes, others = _yes(outcomes)
-        told = relative_evidence(yes, others, plan.arms[1].percent / 100) >= -np.log(plan.level)
-        told &= np.minimum(outcomes.arm.cumsum(), (1 - outcomes.arm).cumsum()) >= plan.least_users
+    if np.isin(outcomes.value, (0, 1)).all():
+        users, evidence = _against(plan, outcomes)
+        told = evidence >= -np.log(plan.level)
     else:
-        told = (path["low"] > 0) | (path["high"] < 0)
-    return float(told.argmax() + 1) if told.any() else np.inf
+        path = effects_over_time(plan, outcomes, 1)
+        users, told = path["users"], (path["low"] > 0) | (path["high"] < 0)
+    return float(users[told.argmax()]) if told.any() else np.inf
+
+
+def _against(
+    plan: Comparison, outcomes: Outcomes, truth: float = 0.0, place: int = 1
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """After how many users the evidence against a ratio changes, and what it is then: a "no" changes nothing."""
+    two = np.stack([(outcomes.arm == each) for each in (0, place)])
+    enough = two.cumsum(axis=1).min(axis=0) >= plan.least_users
+    at = np.flatnonzero(enough & ((outcomes.value > 0) | (enough.cumsum() == 1)))
+    first, mine = (two * outcomes.value).cumsum(axis=1)[:, at]
+    share = plan.arms[place].percent / (plan.arms[0].percent + plan.arms[place].percent)
+    return at + 1.0, relative_evidence(mine, first, share, 1 + truth)
 
 
 def _fewer(random: np.random.Generator, draw: Draw, less: float = 0.2) -> Outcomes:
@@ -194,10 +202,6 @@ def _fewer(random: np.random.Generator, draw: Draw, less: float = 0.2) -> Outcom
     plain = outcomes_of(random, draw, 50)
     gone = (plain.arm == 1) & (random.random(USERS) < less)
     return plain._replace(value=np.where(gone, 0.0, plain.value))
-
-
-def _yes(outcomes: Outcomes, place: int = 1) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    return tuple((outcomes.value * (outcomes.arm == each)).cumsum() for each in (place, 0))  # type: ignore[return-value]
 
 
 def main() -> None:
