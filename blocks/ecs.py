@@ -106,7 +106,7 @@ class EcsTarget(TaskTemplate, Block):
             version: The registry version that it holds.
             spool: The `s3://` address to which predictions are logged; None for nowhere.
             personal: The key of the stand-ins for personal values. A task definition shows its environment to whoever
-                may read it, so tasks take the key from `personal_secret_arn` instead, which must hold the same.
+                may read it, so tasks take the key from `personal_key_secret_arn` instead, which must hold the same.
 
         Raises:
             NotFound: The bento, the service, the rule or the target group is not there.
@@ -117,8 +117,8 @@ class EcsTarget(TaskTemplate, Block):
         if spool is not None and not str(spool).startswith("s3://"):
             cure = "Give the predictions block an s3:// address as `spool`"
             raise ServingError(f"Tasks on ECS cannot log predictions into {spool} of this machine", cure)
-        if personal and not self.personal_secret_arn:
-            cure = "Put the key of the PersonalKey block into a secret and its ARN into `personal_secret_arn`"
+        if personal and not self.personal_key_secret_arn:
+            cure = "Put the key of the PersonalKey block into a secret and its ARN into `personal_key_secret_arn`"
             raise ServingError(f"Servers of {model} need the key of personal values, and none may be told it", cure)
         rule, service = self._rule(model), self._service(model, slot)
         division = _untouched(model, rule.read())

@@ -28,7 +28,7 @@ class TaskTemplate(AwsAccess):
     security_groups: list[str] = Field(default=[], description="Of the tasks; those of the service when empty.")
     log_group: str = Field(default="", description="Where the servers' own output goes; nowhere when empty.")
     token_secret_arn: str = Field(default="", description="Secret with the token that callers show; none when empty.")
-    personal_secret_arn: str = Field(
+    personal_key_secret_arn: str = Field(
         default="",
         description="Secret with the key of the PersonalKey block, for specs whose log hashes personal columns.",
     )
@@ -67,7 +67,7 @@ class TaskTemplate(AwsAccess):
         }
         secrets = {
             "MLOPS_TOKEN": self.token_secret_arn,
-            "MLOPS_PERSONAL_KEY": self.personal_secret_arn if keyed else "",
+            "MLOPS_PERSONAL_KEY": self.personal_key_secret_arn if keyed else "",
         }
         if any(secrets.values()):
             server["secrets"] = [{"name": name, "valueFrom": arn} for name, arn in secrets.items() if arn]

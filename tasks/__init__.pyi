@@ -38,7 +38,7 @@ from .publishing import (
 from .quarantine import load_quarantined, quarantine_rows, release_quarantined
 from .registry import fetch_package, log_candidate
 from .reigns import read_reign
-from .releases import begin_release, end_release, find_usurper
+from .releases import begin_release, end_release, find_usurper, usurper_watch
 from .rollout import (
     choose_rollback,
     deploy_bento,
@@ -49,7 +49,7 @@ from .rollout import (
     undo_rollout,
     withdraw_version,
 )
-from .runs import load_places, load_source, one_writer, run_key, run_logger, run_name, time_of_run
+from .runs import first_writer, load_places, load_source, one_writer, run_key, run_logger, run_name, time_of_run
 from .scoring import plan_scores, publish_scores, score_windows
 from .searching import search_candidate
 from .service_health import drop_hold_back, judge_champion, watch_champion
@@ -87,6 +87,7 @@ __all__ = [
     "find_usurper",
     "find_waiting",
     "finish_rollout",
+    "first_writer",
     "foresee_rollout",
     "hold_back_champion",
     "is_in_service",
@@ -153,6 +154,7 @@ __all__ = [
     "train_candidate",
     "train_in_parts",
     "undo_rollout",
+    "usurper_watch",
     "validate_data",
     "watch_champion",
     "watch_landing",

@@ -225,7 +225,7 @@ def _known(places: Places, spec: ModelSpec, plan: Comparison) -> pd.DataFrame:
         )
     stamp = next((name for name in (LABELLED_AT, ACCEPTED_AT) if name in there), None)
     rows = tables.read(table, columns=[*dict.fromkeys([*spec.data.key, column, *([stamp] if stamp else [])])])
-    secret = places.personal.key.get_secret_value().encode()
+    secret = places.personal.secret()
     found = pd.DataFrame({"key": keys_as_logged(rows, spec, secret), "known": rows[column]})
     found["at"] = rows[stamp] if stamp else 0
     return found.sort_values("at", kind="stable").drop_duplicates("key", keep="last")

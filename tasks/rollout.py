@@ -104,7 +104,7 @@ def logged_with(spec: ModelSpec, predictions: PredictionLog, personal: PersonalK
     hashes = spec.serving.personal == "hashed" and spec.data.personal
     return {
         "spool": predictions.address(),
-        "personal": personal.key.get_secret_value() if personal and hashes else "",
+        "personal": personal.secret().decode() if personal and hashes else "",
     }
 
 
@@ -121,7 +121,9 @@ def foresee_rollout(spec: ModelSpec, placed: Placed) -> str:
         for need in requests_needed(plan)
     )
     once = f"first of each `{plan.user_key}`" if plan.user_key else "first of each `x-request-id`"
-    return f"Requests needed where none fails or is slow: {steps}. Events count once, the {once}."
+    said = f"Requests needed where none fails or is slow: {steps}. Events count once, the {once}."
+    run_logger().info(said)
+    return said
 
 
 def is_in_service(spec: ModelSpec, target: ServingTarget, version: int) -> bool:

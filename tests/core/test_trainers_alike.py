@@ -41,10 +41,9 @@ def pair(name: str) -> tuple[FittedModel, FittedModel]:
 
 
 def assert_equal(one: Predictions, other: Predictions, rounding: float = 0.0) -> None:
+    labels = other.labels.tolist()
     numbers = np.issubdtype(one.labels.dtype, np.floating)
-    assert one.labels.tolist() == (
-        pytest.approx(other.labels.tolist(), rel=rounding) if numbers else other.labels.tolist()
-    )
+    assert one.labels.tolist() == (pytest.approx(labels, rel=rounding) if numbers else labels)
     for ours, theirs in ((one.probabilities, other.probabilities), (one.quantiles, other.quantiles)):
         assert (ours is None) == (theirs is None)
         if ours is not None and theirs is not None:

@@ -89,7 +89,7 @@ def test_predictions_over_http_equal_those_offline(served: Served) -> None:
     assert (body["model"], body["version"]) == (served.spec.name, 1)
     assert [one["prediction"] for one in body["predictions"]] == said.labels.tolist()
     assert said.probabilities is not None
-    assert [one["score"] for one in body["predictions"]] == pytest.approx(said.probabilities[:, 1], abs=1e-9)
+    assert [one["score"] for one in body["predictions"]] == pytest.approx(said.probabilities[:, 1], abs=1e-6)
     assert [list(one["probabilities"]) for one in body["predictions"]] == [["False", "True"]] * 40
     assert len({one["id"] for one in body["predictions"]}) == 40
 
@@ -135,7 +135,7 @@ def test_a_category_is_the_same_whatever_it_travels_as_and_null_is_imputed(serve
     offline = served.model.predict(pd.DataFrame([dict.fromkeys(row)]))
     assert len({one["score"] for one in days}) == 1
     assert offline.probabilities is not None
-    assert nulls[0]["score"] == pytest.approx(offline.probabilities[0, 1], abs=1e-9)
+    assert nulls[0]["score"] == pytest.approx(offline.probabilities[0, 1], abs=1e-6)
 
 
 def test_every_answered_row_becomes_one_line_of_the_log(served: Served, row: dict[str, Any]) -> None:
