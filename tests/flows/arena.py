@@ -141,6 +141,14 @@ class Arena(NamedTuple):
             assert time.monotonic() < deadline, f"{stage} never came, only {self.stages()}"
             time.sleep(0.02)
 
+    def wait_locked(self, url: str, seconds: float = 120) -> None:
+        """Until a run has the model's lock."""
+        deadline = time.monotonic() + seconds
+        limit = f"{url}/v2/concurrency_limits/visits-write"
+        while not httpx.get(limit, timeout=60).raise_for_status().json()["active_slots"]:
+            assert time.monotonic() < deadline, "No run ever had the lock"
+            time.sleep(0.02)
+
     def unlock(self, url: str) -> None:
         """What the server does by itself minutes after a run was killed: its lock is free again."""
         httpx.patch(
