@@ -14,7 +14,8 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PREFECT_API_URL PREFECT_API_KEY PREFECT_PROFILE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint lint-infra cost format types fast test test-slow bench-demo bench-data bench-suites bench-tables bench-studies bench-search bench-trainers bench-training bench-gates bench-rollouts schema lock clean
+# Every word; none of them is a file.
+.PHONY: $(shell grep -oE "^[a-z-]+:" $(firstword $(MAKEFILE_LIST)) | tr -d :)
 
 help: ## list these words
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -87,6 +88,12 @@ bench-gates: setup ## error rates and power of gates, bets, slices and intervals
 
 bench-rollouts: setup ## how often a good canary is rolled back, and how soon a bad one is, as JSON under docs/results/
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/rollouts.py --results docs/results/bench-rollouts.json
+
+bench-drill: setup ## what callers see while weights walk and candidate, driver and supervisor die, as JSON under docs/results/
+	$(BIN)/python -m benchmarks.drill --results docs/results/bench-drill.json
+
+bench-abtests: setup ## how often equal versions are told apart, intervals miss, and how many users a difference takes, as JSON
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.abtests --results docs/results/bench-abtests.json
 
 schema: setup ## write the JSON schema of specs, which flows and editors read
 	@$(BIN)/python -m prefect_mlops.core.specparameter

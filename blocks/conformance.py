@@ -49,6 +49,7 @@ class Trial(NamedTuple):
         ask: One request, with headers, that the slots named are to fail.
         sleep: Lets seconds pass.
         spool: Where predictions are logged; None for nowhere.
+        personal: The key of the stand-ins for personal values; empty where no server needs one.
     """
 
     target: ServingTarget
@@ -58,6 +59,7 @@ class Trial(NamedTuple):
     ask: Callable[[dict[str, str], str], Answer]
     sleep: Callable[[float], None] = time.sleep
     spool: str | Path | None = None
+    personal: str = ""
 
     @classmethod
     def over_http(cls, target: ServingTarget, store: BentoStore, model: str = "echo") -> Trial:
@@ -68,7 +70,7 @@ class Trial(NamedTuple):
     def deploy(self, version: int, slot: Slot) -> None:
         """Deploy a version into a slot."""
         tag = self.tags[version]
-        self.target.deploy(self.model, slot, self.store, tag, version=version, spool=self.spool)
+        self.target.deploy(self.model, slot, self.store, tag, version=version, spool=self.spool, personal=self.personal)
 
     def divide(self, b: int, user_key: str = "") -> None:
         """Give slot b a percent of the traffic and slot a the rest."""

@@ -38,7 +38,7 @@ MINUTE, METRIC_SECONDS = 60.0, 120.0
 class EcsTarget(TaskTemplate, Block):
     """Serves models on ECS: each slot is a service `<model>-<slot>`, and a listener rule divides the traffic.
 
-    Terraform makes services, target groups and rules; what runs in them and how much traffic they get is ours. Needs
+    Terraform makes services, target groups and rules; what runs there and its share of the traffic is ours. Needs
     `prefect-mlops[aws]`. Without keys of its own it takes those of the machine, the task or the environment.
 
     Example:
@@ -86,7 +86,15 @@ class EcsTarget(TaskTemplate, Block):
         return self.address.format(model=model)
 
     def deploy(
-        self, model: str, slot: Slot, store: BentoStore, tag: str, *, version: int, spool: str | Path | None
+        self,
+        model: str,
+        slot: Slot,
+        store: BentoStore,
+        tag: str,
+        *,
+        version: int,
+        spool: str | Path | None,
+        personal: str = "",
     ) -> Placed:
         """Serve a bento in a slot and wait until its tasks are stable and healthy behind the load balancer.
 
@@ -97,6 +105,8 @@ class EcsTarget(TaskTemplate, Block):
             tag: Which bento.
             version: The registry version that it holds.
             spool: The `s3://` address to which predictions are logged; None for nowhere.
+            personal: The key of the stand-ins for personal values. A task definition shows its environment to whoever
+                may read it, so tasks take the key from `personal_key_secret_arn` instead, which must hold the same.
 
         Raises:
             NotFound: The bento, the service, the rule or the target group is not there.
@@ -107,6 +117,9 @@ class EcsTarget(TaskTemplate, Block):
         if spool is not None and not str(spool).startswith("s3://"):
             cure = "Give the predictions block an s3:// address as `spool`"
             raise ServingError(f"Tasks on ECS cannot log predictions into {spool} of this machine", cure)
+        if personal and not self.personal_key_secret_arn:
+            cure = "Put the key of the PersonalKey block into a secret and its ARN into `personal_key_secret_arn`"
+            raise ServingError(f"Servers of {model} need the key of personal values, and none may be told it", cure)
         rule, service = self._rule(model), self._service(model, slot)
         division = _untouched(model, rule.read())
         state = service.read()
@@ -116,7 +129,7 @@ class EcsTarget(TaskTemplate, Block):
                 "version",
                 "Deploy into the other slot, or move the traffic first",
             )
-        definition = self.task_definition(service.name, slot, tag, version, spool)
+        definition = self.task_definition(model, slot, tag, version, spool, keyed=bool(personal))
         service.deploy(definition, self.network(), self.tasks, self.boot_seconds)
         self._wait_healthy(rule, service, slot)
         rule.begin(division)
@@ -139,7 +152,7 @@ class EcsTarget(TaskTemplate, Block):
                 for slot in (slot for slot in SLOTS if shares.get(slot)):
                     service = self._service(name, slot)
                     state = service.read()
-                    if not state.desired and _is_ours(service, state.definition):
+                    if not state.desired and service.is_ours(state.definition):
                         service.scale(self.tasks)
                         service.wait(state.definition, self.tasks, self.boot_seconds)
                     if state.desired and not rule.health(slot)[0]:
@@ -309,10 +322,3 @@ def _untouched(model: str, division: Division) -> Division:
             f"Set it back, or give slot {division.champion or 'a'} all traffic by a rollback; nothing was changed",
         )
     return division
-
-
-def _is_ours(service: Service, definition: str) -> bool:
-    try:
-        return bool(service.placed(definition).tag)
-    except ServingError:
-        return False

@@ -84,17 +84,18 @@ def write_bootstrap(folder: Path, port: int, admin_port: int) -> Path:
 def write_files(folder: Path, served: Mapping[str, Served], listening: Listening) -> Told:
     """Write clusters and routes where they changed.
 
-    Clusters follow from what runs, routes from the weights. Where both slots have traffic, a request that one
-    of them fails is sent to the other in a second attempt, and the caller sees no error.
+    Clusters follow from what runs, routes from the weights. Where several slots have traffic, a request that one of
+    them fails is sent to the champion, one of the champion's to its successor, in a second attempt, and the caller sees
+    no error.
     """
     clusters = []
     for model, state in sorted(served.items()):
         clusters += [_cluster(f"{model}-{slot}", port) for slot, port in sorted(state.ports.items())]
-        if len(state.ports) == 2:
-            clusters += [_composite(model, slot) for slot in sorted(state.ports)]
+        if len(state.ports) > 1:
+            clusters += [_composite(model, slot, _second(slot, state)) for slot in sorted(state.ports)]
         for slot in sorted(state.ports):
             mirrored = state.mirror is not None and state.mirror.slot == slot
-            if mirrored or (len(state.ports) == 2 and slot != state.trusted):  # its counters outlive the mirroring
+            if mirrored or (len(state.ports) > 1 and slot != state.trusted):  # its counters outlive the mirroring
                 clusters.append(_cluster(f"{model}-{slot}-shadow", state.ports[slot], MIRRORED))
     routes = [{"name": "models", "virtual_hosts": [host(served, listening)]}]
     return Told(
@@ -139,8 +140,16 @@ def _cluster(name: str, port: int, limit: int = MANY) -> dict[str, Any]:
     }
 
 
-def _composite(model: str, slot: Slot) -> dict[str, Any]:
-    order = [{"name": f"{model}-{slot}"}, {"name": f"{model}-{other_slot(slot)}"}]
+def _second(slot: Slot, state: Served) -> Slot:
+    """Who answers what a slot fails: the champion, and for that one its successor or whoever runs."""
+    if state.trusted and state.trusted in state.ports and state.trusted != slot:
+        return state.trusted
+    beside = other_slot(slot)
+    return beside if beside in state.ports else next(each for each in sorted(state.ports) if each != slot)
+
+
+def _composite(model: str, slot: Slot, second: Slot) -> dict[str, Any]:
+    order = [{"name": f"{model}-{slot}"}, {"name": f"{model}-{second}"}]
     typed = {"@type": f"{TYPE}.extensions.clusters.composite.v3.ClusterConfig", "clusters": order}
     return {
         "name": f"{model}-{slot}-first",

@@ -26,7 +26,7 @@ class Assignment(Frozen):
         tag: The bento.
         version: The registry version that it holds.
         store: Home of the store that holds the bento.
-        spool: Where it logs predictions; None for nowhere.
+        spool: Where it logs predictions, a folder or `s3://bucket/prefix`; None for nowhere.
         order: Numbers the deployments of a target, so that a later one is told from an earlier.
         proven: Whether it was ever ready; what was is started again when it ends.
     """
@@ -34,7 +34,7 @@ class Assignment(Frozen):
     tag: str
     version: int
     store: str
-    spool: Path | None
+    spool: str | None
     order: int = 0
     proven: bool = False
 

@@ -11,7 +11,7 @@ from prefect_mlops.core.events import SUBJECT_LABEL, Event
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.core.specfile import load_spec
 from prefect_mlops.deployments.standing import alert_deployment, watch_deployment
-from prefect_mlops.deployments.triggers import resume_trigger, withdraw_trigger
+from prefect_mlops.deployments.triggers import resume_trigger, undo_trigger, withdraw_trigger
 from prefect_mlops.deployments.where import AS_IT_IS, Where
 
 __all__ = ["is_stale", "read_specs", "render_project", "require_room", "write_project"]
@@ -191,7 +191,8 @@ def _triggers(spec: ModelSpec, flow: str) -> list[dict[str, Any]]:  # noqa: PLR0
     if flow == "monitor":
         return [_trigger(spec, "monitor", Event.LABELS_ARRIVED, EVENT_VERSIONS, for_each=ONCE_EACH), *_looks(spec)]
     if flow == "release":
-        return [_trigger(spec, "release", Event.CANDIDATE_ACCEPTED, version, for_each=ONCE_EACH), resume_trigger(spec)]
+        accepted = _trigger(spec, "release", Event.CANDIDATE_ACCEPTED, version, for_each=ONCE_EACH)
+        return [accepted, resume_trigger(spec), undo_trigger(spec)]
     if flow == "rollback":
         asked = reason | {"as_of": EVENT_VERSIONS["as_of"], "began": "{{ event.payload.began }}"}
         return [_trigger(spec, "rollback", Event.HEALTH_BREACHED, asked, for_each=ONCE_EACH, within=cool_down)]

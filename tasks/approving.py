@@ -124,7 +124,9 @@ def _form(shown: Shown) -> Any:
     """The form; the digest is filled in and yet required, so that no answer is about nothing."""
     from prefect.input import RunInput
 
-    bound = Field(description="What is decided; leave it as it is.", json_schema_extra={"default": shown.digest})
+    bound = Field(
+        description="Digest of what is shown above; leave it as it is.", json_schema_extra={"default": shown.digest}
+    )
     fields: dict[str, Any] = {
         "decision": (
             Annotated[Literal["approve", "reject"], Field(description="Whether it may see traffic.")],

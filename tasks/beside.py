@@ -65,11 +65,11 @@ def plan_beside(
     learned = max(learned_until(spec, lineage), learned_until(spec, champion.lineage))
     found = {
         name: window.rows
-        for name, window in table.recorded("champion").items()
+        for name, window in table.recorded("champion").windows.items()
         if window.version == champion.version and name > learned
     }
     first = start or date.min
-    due = due_windows(found, table.recorded("shadow"), version, as_of, start=first, end=end)
+    due = due_windows(found, table.recorded("shadow").windows, version, as_of, start=first, end=end)
     return ScoringPlan(version, "shadow", data_version, due)
 
 
@@ -98,7 +98,7 @@ def compare_beside(
     from prefect_mlops.core.scoring.beside import judge_beside, pair_up
 
     table = ScoreTable(tables, spec.name)
-    ours, theirs = table.recorded("champion"), table.recorded("shadow")
+    ours, theirs = table.recorded("champion").windows, table.recorded("shadow").windows
     both = sorted(
         name
         for name in ours.keys() & theirs.keys()

@@ -23,15 +23,18 @@ def draw_effects(plan: Comparison, outcomes: Outcomes) -> bytes:
         plan: The plan.
         outcomes: In the order in which they became known.
     """
-    paths = [(arm.version, effects_over_time(plan, outcomes, place)) for place, arm in enumerate(plan.arms) if place]
+    paths = [
+        (arm.version, effects_over_time(plan, outcomes, place, MOST_POINTS))
+        for place, arm in enumerate(plan.arms)
+        if place
+    ]
     known = [(version, path) for version, path in paths if np.isfinite(path["estimate"]).any()]
     if not known:
         return b""
     figure = new_figure(2.6 * len(known))
     for number, (version, path) in enumerate(known, 1):
         axes = figure.add_subplot(len(known), 1, number)
-        steps = np.unique(np.linspace(0, len(path["users"]) - 1, MOST_POINTS).astype(int))
-        users, estimate, low, high = (path[name][steps] for name in ("users", "estimate", "low", "high"))
+        users, estimate, low, high = (path[name] for name in ("users", "estimate", "low", "high"))
         axes.fill_between(users, low, np.where(np.isfinite(high), high, np.nan), color=SHADE, alpha=0.6, linewidth=0)
         axes.plot(users, estimate, color=INK, linewidth=1.5)
         axes.axhline(0.0, color="black", linewidth=0.8)
@@ -45,14 +48,13 @@ def draw_effects(plan: Comparison, outcomes: Outcomes) -> bytes:
     return png(figure)
 
 
-def comparison_report(plan: Comparison, finding: Finding, picture: bytes, needed: int | None = None) -> str:
+def comparison_report(plan: Comparison, finding: Finding, picture: bytes) -> str:
     """The page of a test, as Markdown.
 
     Args:
         plan: The plan.
         finding: What the newest look says.
         picture: From `draw_effects`; left out where empty.
-        needed: Users with an outcome that it takes, where that is known.
     """
     champion = plan.arms[0]
     rows = [(f"{champion.version} (champion)", f"{champion.percent}%", f"{finding.assigned[0]:,}", "", "", "", "")]
@@ -67,7 +69,7 @@ def comparison_report(plan: Comparison, finding: Finding, picture: bytes, needed
     head = ["version", "traffic", "users", "with an outcome", f"{plan.metric}, and the champion's", "effect"]
     confidence = f"{1 - plan.level:.4g} of such intervals hold the truth at every look"
     asked = [f"`{plan.metric}` is to be {plan.goal}; a change of {plan.matters:.0%} matters.".replace("`", "")]
-    asked += [f"About {needed:,} users with an outcome tell such a change."] if needed else []
+    asked += [f"About {finding.needed:,} users with an outcome tell such a change."] if finding.needed else []
     asked.append(f"The split has E {finding.split:.3g}; it is called wrong at {2 / plan.alpha_split:,.0f}.")
     drawn = [Picture(f"The effect and its interval, user by user; {confidence}", picture)] if picture else []
     sections = [

@@ -122,13 +122,17 @@ def test_only_a_breach_moves_a_champion_back_and_a_failed_canary_starts_nothing(
     assert not {flow for flow, event in reactions if event in (Event.CANARY_FAILED, Event.CANARY_STEPPED)}
 
 
-def test_a_release_that_stopped_half_way_is_gone_on_with_and_no_other_flow_is() -> None:
+def test_a_release_that_stopped_half_way_is_gone_on_with_one_that_was_cancelled_undone_and_no_other_flow() -> None:
     for deployment in (d for d in deployments() if d["entrypoint"].endswith(".release")):
-        (stopped,) = [one for one in deployment["triggers"] if one["expect"][0].startswith("prefect.")]
+        stopped, cancelled = [one for one in deployment["triggers"] if one["expect"][0].startswith("prefect.")]
         assert stopped["name"] == f"{deployment['name']}-release-when-release-stopped"
         assert {f"prefect.flow-run.{end}" for end in ("Crashed", "Failed", "TimedOut")} == set(stopped["expect"])
         assert stopped["parameters"] == {"version": 0}
-        assert {"prefect.resource.role": "flow", "prefect.resource.name": "mlops-release"} in stopped["match_related"]
+        assert cancelled["name"] == f"{deployment['name']}-release-when-release-cancelled"
+        assert cancelled["expect"] == ["prefect.flow-run.Cancelled"]
+        assert cancelled["parameters"] == {"version": 0, "cancelled": "{{ event.resource.id }}"}
+        for one in (stopped, cancelled):
+            assert {"prefect.resource.role": "flow", "prefect.resource.name": "mlops-release"} in one["match_related"]
 
 
 def test_a_promotion_is_looked_at_six_times_while_it_is_watched() -> None:

@@ -142,7 +142,26 @@ def test_a_served_answer_and_a_score_of_one_row_count_once_and_the_newer_one(pla
     versions = pin_versions.fn(places.tables, LATER)
     recent = load_recent_rows.fn(places.tables, LATER, day(20), versions)
 
-    found = _score(places.tables, LATER, champion, recent)
+    found = _score(places.tables, LATER, champion, recent, None)
 
     assert found["key"].is_unique
     assert found.set_index("key")["prediction"][key] == "new"
+
+
+@pytest.mark.parametrize("logged", ["hashed", "left-out"])
+def test_scores_find_their_labels_by_a_personal_key_that_the_log_of_predictions_does_not_hold(
+    places: Places, logged: str
+) -> None:
+    from prefect_mlops.tasks.monitoring import _score
+
+    shown = {"data": LATER.data.model_dump() | {"personal": ["visit"]}, "serving": {"personal": logged}}
+    spec = spec_of(monitors=[monitor.model_dump() for monitor in LATER.monitors], **shown)
+    champion = read_champion.fn(places.tracking, LATER)
+    assert champion is not None
+    recent = load_recent_rows.fn(places.tables, spec, day(20), pin_versions.fn(places.tables, spec))
+
+    found = _score(places.tables, spec, champion, recent, places.personal)
+
+    assert len(found) == 2000
+    assert found["key"].is_unique
+    assert (found["prediction"].map(str) == found["target"].map(str)).mean() > 0.7

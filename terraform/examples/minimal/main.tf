@@ -1,0 +1,65 @@
+# The cheapest that works: one zone, a worker, buckets and images; Prefect and MLflow are elsewhere.
+
+module "key" {
+  source = "../../modules/key"
+
+  name = var.name
+}
+
+module "network" {
+  source = "../../modules/network"
+
+  name               = var.name
+  kms_key_arn        = module.key.arn
+  zone_count         = 1
+  log_retention_days = 30
+}
+
+module "storage" {
+  source = "../../modules/storage"
+
+  name                   = var.name
+  kms_key_arn            = module.key.arn
+  delete_data_on_destroy = var.delete_data_on_destroy
+}
+
+module "registry" {
+  source = "../../modules/registry"
+
+  name                     = var.name
+  kms_key_arn              = module.key.arn
+  repositories             = ["worker"]
+  delete_images_on_destroy = var.delete_data_on_destroy
+}
+
+module "cluster" {
+  source = "../../modules/cluster"
+
+  name               = var.name
+  kms_key_arn        = module.key.arn
+  container_insights = false
+}
+
+module "worker" {
+  source = "../../modules/worker"
+
+  name               = var.name
+  kms_key_arn        = module.key.arn
+  cluster_arn        = module.cluster.arn
+  vpc_id             = module.network.vpc_id
+  subnet_ids         = module.network.private_subnet_ids
+  image              = "${module.registry.urls["worker"]}:${var.image_tag}"
+  repository_arns    = values(module.registry.arns)
+  work_pool          = var.work_pool
+  prefect_api_url    = var.prefect_api_url
+  api_key_secret_arn = var.prefect_api_key_secret_arn
+  log_retention_days = 30
+
+  flow = {
+    statements = module.storage.flow_statements
+    environment = {
+      AWS_DEFAULT_REGION  = var.region
+      MLFLOW_TRACKING_URI = var.mlflow_tracking_uri
+    }
+  }
+}

@@ -1,0 +1,52 @@
+variable "name" {
+  description = "Name of the environment, such as `mlops-prod`; what is made here is called after it."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{0,18}[a-z0-9]$", var.name))
+    error_message = "`name` must have 2 to 20 characters: lower-case letters, digits and hyphens, beginning with a letter. Shorten it, or write it in lower case."
+  }
+}
+
+variable "tags" {
+  description = "Tags of everything that is made here."
+  type        = map(string)
+  default     = {}
+}
+
+variable "kms_key_arn" {
+  description = "ARN of the KMS key that encrypts what is stored here; output `arn` of the module `key`."
+  type        = string
+
+  validation {
+    condition     = can(regex("^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/", var.kms_key_arn))
+    error_message = "`kms_key_arn` must be the ARN of a key, such as arn:aws:kms:eu-west-1:123456789012:key/...; an alias or an id is not enough."
+  }
+}
+
+variable "role" {
+  description = "What the role is for, such as `worker`; it is called `<name>-<role>`."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{0,38}[a-z0-9]$", var.role))
+    error_message = "`role` must have 2 to 40 lower-case letters, digits and hyphens: the whole name of a role may have 64 characters."
+  }
+}
+
+variable "repository_arns" {
+  description = "ARNs of the ECR repositories whose images are pulled; empty where images are public."
+  type        = list(string)
+  default     = []
+}
+
+variable "secret_arns" {
+  description = "ARNs of the secrets that tasks are given in their environment."
+  type        = list(string)
+  default     = []
+}
+
+variable "log_group_arns" {
+  description = "ARNs of the log groups that tasks write to, without `:*`."
+  type        = list(string)
+}

@@ -1,0 +1,11 @@
+# The root from which `terraform test` reads every module; it makes nothing itself.
+terraform {
+  required_version = ">= 1.11.0"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.100.0"
+    }
+  }
+}
