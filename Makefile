@@ -35,6 +35,9 @@ format: setup ## let ruff write what `make lint` asks for
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
+cost: setup ## what an idle month of both examples costs, by terraform/prices.yaml with its date
+	@scripts/cost.sh
+
 lint-infra: setup ## hadolint, zizmor and checkov over images, workflows and terraform/, from their own lock
 	@scripts/tools.sh
 	.tools/bin/hadolint deployments/images/*.Dockerfile

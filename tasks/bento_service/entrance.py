@@ -29,8 +29,6 @@ asked_by: ContextVar[Mapping[str, str]] = ContextVar(
 class Entrance:
     """An ASGI middleware; who has no token is answered 401, what is too large 413, what is no JSON 415.
 
-    A path may begin with `MLOPS_PREFIX`, by which a load balancer tells models apart.
-
     What BentoML does around a call (contexts, signatures, header by header) takes longer than most models: so requests
     to the path of `answer` go there at once, with all that stands before this middleware done.
     """
@@ -39,13 +37,9 @@ class Entrance:
         self._app, self._path, self._answer, self._most = app, path, answer, most_bytes
         token = os.environ.get("MLOPS_TOKEN", "")
         self._wanted = f"Bearer {token}".encode() if token else b""
-        self._prefix = os.environ.get("MLOPS_PREFIX", "")
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Let a request pass, or answer it."""
-        if self._prefix and scope["type"] == "http" and scope["path"].startswith(f"{self._prefix}/"):
-            path = scope["path"].removeprefix(self._prefix)
-            scope = {**scope, "path": path, "raw_path": path.encode()}
         if scope["type"] != "http" or scope["path"] in OPEN:
             return await self._app(scope, receive, send)
         headers: dict[bytes, bytes] = dict(scope["headers"])

@@ -1,6 +1,6 @@
 """Starts the serving image: fetches the bento that its environment names, by digest, and becomes its server.
 
-`MLOPS_BENTO` is `model:digest`, `MLOPS_STORE` the `s3://bucket/prefix` of the store. Needs boto3 and what bentos need.
+`MLOPS_BENTO` is `model:digest`, `MLOPS_BENTOS` the `s3://bucket/prefix` of the store. Needs boto3 and what bentos need.
 """
 
 import hashlib
@@ -19,11 +19,11 @@ PINNED = re.compile(r"^(?P<name>[\w.-]+)==(?P<version>[^\s;\\]+)(?:\s*;\s*(?P<ma
 
 def main() -> None:
     """Fetch, look at every byte, and serve; whatever is wrong is one sentence on stderr and exit code 1."""
-    tag, store = os.environ.get("MLOPS_BENTO", ""), os.environ.get("MLOPS_STORE", "")
+    tag, store = os.environ.get("MLOPS_BENTO", ""), os.environ.get("MLOPS_BENTOS", "")
     if not TAG.fullmatch(tag):
         sys.exit(f"start: MLOPS_BENTO is {tag!r} and not model:digest; the task definition names the bento to serve.")
     if not store.startswith("s3://"):
-        sys.exit(f"start: MLOPS_STORE is {store!r} and not s3://bucket/prefix; `bentos` of the ECS target says where.")
+        sys.exit(f"start: MLOPS_BENTOS is {store!r} and not s3://bucket/prefix; `bentos` of the ECS target says where.")
     model, _, digest = tag.partition(":")
     home = Path(os.environ.get(FOLDER) or tempfile.gettempdir()) / "bentos"
     folder = home / model / digest

@@ -39,7 +39,7 @@ def environment(aws: dict[str, Any], folder: Path, store: str, tag: str) -> dict
         "AWS_REGION": aws["region_name"],
         "AWS_ACCESS_KEY_ID": "key",
         "AWS_SECRET_ACCESS_KEY": "secret",
-        "MLOPS_STORE": store,
+        "MLOPS_BENTOS": store,
         "MLOPS_BENTO": tag,
         "MLOPS_FOLDER": str(folder),
     }
@@ -103,7 +103,7 @@ def test_a_bento_that_needs_other_packages_is_refused_by_their_names(
     [
         ("s3://b/bentos", "", "MLOPS_BENTO is '' and not model:digest"),
         ("s3://b/bentos", "echo:../../etc", "and not model:digest"),
-        ("/srv/bentos", "echo:0123456789abcdef", "MLOPS_STORE is '/srv/bentos' and not s3://"),
+        ("/srv/bentos", "echo:0123456789abcdef", "MLOPS_BENTOS is '/srv/bentos' and not s3://"),
         ("s3://nobodys-bucket/x", "echo:0123456789abcdef", "s3://nobodys-bucket/x/echo/0123456789abcdef.tar cannot be"),
     ],
 )
