@@ -104,8 +104,8 @@ def _asked(plan: Comparison, finding: Finding) -> list[str]:
     asked = [f"Is there {plan.goal} of {plan.metric}? A change of {plan.matters:.0%} matters."]
     asked += [f"About {finding.needed:,} users with an outcome tell such a change."] if finding.needed else []
     asked.append(
-        f"The intervals may be looked at as often as one likes: {1 - plan.level:.4g} of them never leave the truth out, "
-        f"and equal versions are told apart in at most {plan.alpha:.2g} of all tests."
+        f"The intervals may be looked at as often as one likes: {1 - plan.level:.4g} of them never leave the truth "
+        f"out, and equal versions are told apart in at most {plan.alpha:.2g} of all tests."
     )
     wrong = f"{2 / plan.alpha_split:,.0f}"
     asked.append(f"The evidence against the split is {finding.split:.3g}; from {wrong} on the split is wrong.")
