@@ -14,7 +14,8 @@ unexport PYTHONDONTWRITEBYTECODE
 unexport PREFECT_API_URL PREFECT_API_KEY PREFECT_PROFILE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint format types fast test test-slow bench-demo bench-data bench-suites bench-tables bench-studies bench-search bench-trainers bench-training bench-gates bench-rollouts schema scan cost lock clean
+# Every word; none of them is a file.
+.PHONY: $(shell grep -oE "^[a-z-]+:" $(firstword $(MAKEFILE_LIST)) | tr -d :)
 
 help: ## list these words
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -33,6 +34,16 @@ lint: setup ## ruff, its formatter, and the contracts between the floors
 format: setup ## let ruff write what `make lint` asks for
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
+
+cost: setup ## what an idle month of both examples costs, by terraform/prices.yaml with its date
+	@scripts/cost.sh
+
+lint-infra: setup ## hadolint, zizmor and checkov over images, workflows and terraform/, from their own lock
+	@scripts/tools.sh
+	.tools/bin/hadolint deployments/images/*.Dockerfile
+	.tools/bin/zizmor --offline --no-progress --quiet .github/workflows
+	@if command -v actionlint >/dev/null; then actionlint; else echo "lint-infra: actionlint is not on the PATH, so workflows were read by zizmor alone"; fi
+	@if [[ -d terraform ]]; then .tools/bin/checkov --directory terraform --skip-download --quiet --compact; fi
 
 types: setup ## mypy --strict over all floors
 	$(BIN)/mypy $(addprefix -p prefect_mlops.,$(FLOORS))
@@ -81,20 +92,20 @@ bench-gates: setup ## error rates and power of gates, bets, slices and intervals
 bench-rollouts: setup ## how often a good canary is rolled back, and how soon a bad one is, as JSON under docs/results/
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/rollouts.py --results docs/results/bench-rollouts.json
 
+bench-drill: setup ## what callers see while weights walk and candidate, driver and supervisor die, as JSON under docs/results/
+	$(BIN)/python -m benchmarks.drill --results docs/results/bench-drill.json
+
+bench-abtests: setup ## how often equal versions are told apart, intervals miss, and how many users a difference takes, as JSON
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.abtests --results docs/results/bench-abtests.json
+
+bench-serving: setup ## what a served model costs beside its peers, and what the gateway adds, as JSON under docs/results/
+	$(BIN)/python -m benchmarks.serving --results docs/results/bench-serving.json
+
 schema: setup ## write the JSON schema of specs, which flows and editors read
 	@$(BIN)/python -m prefect_mlops.core.specparameter
-
-scan: setup ## checkov over modules and examples, hadolint over Dockerfiles, zizmor over workflows
-	@scripts/tools.sh
-	.tools/bin/checkov --directory terraform --framework terraform --skip-download --compact --quiet
-	.tools/bin/hadolint --config images/hadolint.yaml images/*.Dockerfile
-	.tools/bin/zizmor --offline --quiet .github/workflows
-
-cost: setup ## what each Terraform example costs in a month when nobody uses it
-	@$(BIN)/python scripts/cost.py
 
 lock: setup ## resolve the dependencies anew into requirements*.lock
 	@scripts/lock.sh
 
 clean: ## remove everything that the other words made
-	rm -rf .venv .tools .types .demo terraform/.terraform terraform/*/*/.terraform .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info
+	rm -rf .venv .types .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info

@@ -1,4 +1,4 @@
-"""Where packaged versions are: a BentoML store in a folder of its own."""
+"""Where packaged versions are: a BentoML store in a folder, and a bucket that outlives its machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from prefect.blocks.core import Block
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from prefect_mlops.blocks.about import DOCUMENTATION, LOGO
 from prefect_mlops.blocks.serving import quiet_environment
@@ -63,14 +63,26 @@ class BentoStore(Block):
     _documentation_url = DOCUMENTATION
 
     home: str = Field(default="", description="BentoML's home folder; `bentos` under our home when empty.")
+    bucket: str = Field(
+        default="",
+        pattern=r"^(s3://.+)?$",
+        description="Where every bento is kept besides, s3://bucket/prefix: machines come and go.",
+    )
+    storage_options: dict[str, SecretStr] = Field(
+        default={}, description="Keys, region and endpoint of the bucket, as for tables, such as aws_access_key_id."
+    )
 
     def folder(self) -> Path:
         """BentoML's home folder."""
         return place(self.home, "bentos")
 
     def exists(self, tag: str) -> bool:
-        """Whether a bento is there, whole."""
-        return (self._folder_of(tag) / "bento.yaml").is_file()
+        """Whether a bento is there, whole, or could be brought from the bucket.
+
+        Raises:
+            ServingError: The bucket does not answer.
+        """
+        return (self._folder_of(tag) / "bento.yaml").is_file() or self._fetched(tag)
 
     def path(self, tag: str) -> Path:
         """Where a bento lies.
@@ -118,7 +130,7 @@ class BentoStore(Block):
         with (home / ".build.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if self._whole(tag):
-                return tag
+                return self._sent(tag, anew=False)
             shutil.rmtree(self._folder_of(tag), ignore_errors=True)
             command = [sys.executable, "-c", BUILD, *tag.split(":"), str(folder)]
             done = subprocess.run(
@@ -127,10 +139,13 @@ class BentoStore(Block):
             if done.returncode or not self._whole(tag):
                 said = " / ".join(done.stderr.strip().splitlines()[-3:])
                 raise ServingError(f"BentoML could not build {tag}: {said}", "Mend that and run mlops-release again")
-        return tag
+        return self._sent(tag, anew=True)
 
     def discard(self, tag: str) -> None:
-        """Remove a bento that nobody will serve; nothing happens where it is not there. A release builds it again."""
+        """Remove a bento that nobody will serve; nothing happens where it is not there. A release builds it again.
+
+        In a bucket it stays, until the bucket's own lifecycle ends it.
+        """
         shutil.rmtree(self._folder_of(tag), ignore_errors=True)
 
     def environment(self) -> dict[str, str]:
@@ -138,6 +153,27 @@ class BentoStore(Block):
         kept = quiet_environment()
         kept.pop("PYTHONDONTWRITEBYTECODE", None)
         return kept | {"BENTOML_HOME": str(self.folder()), "BENTOML_DO_NOT_TRACK": "true"}
+
+    def _fetched(self, tag: str) -> bool:
+        """Whether it came from the bucket now; what lies there damaged is told as damaged."""
+        model, _, digest = tag.partition(":")
+        if not (self.bucket and digest):
+            return False
+        from prefect_mlops.blocks.bentobucket import fetch_bento
+
+        shutil.rmtree(self._folder_of(tag), ignore_errors=True)
+        return fetch_bento(self.bucket, self._options(), model, digest, self._folder_of(tag))
+
+    def _options(self) -> dict[str, str]:
+        return {name: value.get_secret_value() for name, value in self.storage_options.items()}
+
+    def _sent(self, tag: str, *, anew: bool) -> str:
+        """The tag, once the bento is in the bucket too, where there is one."""
+        if self.bucket:
+            from prefect_mlops.blocks.bentobucket import send_bento
+
+            send_bento(self.bucket, self._options(), tag.partition(":")[0], self._folder_of(tag), anew=anew)
+        return tag
 
     def _whole(self, tag: str) -> bool:
         path = self._folder_of(tag)

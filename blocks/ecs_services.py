@@ -112,6 +112,13 @@ class Service:
             raise ServingError(said, "Scale it to 0; the next release puts a version there")
         return Placed(tag=known[BENTO], version=int(known[VERSION]))
 
+    def is_ours(self, definition: str) -> bool:
+        """Whether we registered a task definition."""
+        try:
+            return bool(self.placed(definition).tag)
+        except ServingError:
+            return False
+
     def deploy(
         self, definition: Mapping[str, Any], update: Mapping[str, Any], tasks: int, boot_seconds: float
     ) -> ServiceState:

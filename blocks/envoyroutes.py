@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from prefect_mlops.core.names import Slot, other_slot
+from prefect_mlops.core.names import Slot
 from prefect_mlops.core.parts import Frozen
 
 __all__ = ["Listening", "Mirror", "Served", "host", "noted"]
@@ -108,12 +108,12 @@ def _refusal(token: str) -> dict[str, Any]:
 
 
 def _route(model: str, shares: Mapping[Slot, int], state: Served) -> dict[str, Any]:
-    both = len(shares) == 2
+    divided = len(shares) > 1
     arcs = _turned(shares, state.rollout * TURN % 100 if state.user_key else 0)
     split: dict[str, Any] = {
         "clusters": [
             {
-                "name": f"{model}-{slot}{'-first' * both}",
+                "name": f"{model}-{slot}{'-first' * divided}",
                 "weight": share,
                 "request_headers_to_add": [_header(SLOT, slot), _header(ARM, _arm(slot, state.trusted))],
             }
@@ -121,25 +121,25 @@ def _route(model: str, shares: Mapping[Slot, int], state: Served) -> dict[str, A
         ]
     }
     retry = {
-        "retry_on": "5xx" if both else "connect-failure,refused-stream,reset-before-request",
+        "retry_on": "5xx" if divided else "connect-failure,refused-stream,reset-before-request",
         "num_retries": 1,
         "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.05s"},
     }
     action: dict[str, Any] = {"prefix_rewrite": "/", "timeout": "60s", "retry_policy": retry}
-    if both and state.user_key:
+    if divided and state.user_key:
         action["hash_policy"] = [{"header": {"header_name": state.user_key}}]
         split["use_hash_policy"] = True
     if state.mirror and state.mirror.slot in state.ports:
         action["request_mirror_policies"] = [_copied(model, state.mirror)]
     told: dict[str, Any] = {"request_headers_to_remove": [ROLLOUT, USER]}  # whatever a caller says there
-    if both:
+    if divided:
         facts = json.dumps({"model": model, "rollout": state.rollout, "shares": shares})
         told["request_headers_to_add"] = [_header(ROLLOUT, facts), _header(USER, f"%REQ({state.user_key or USER})%")]
     return {"match": {"prefix": f"/{model}/"}, **told, "route": {**action, "weighted_clusters": split}}
 
 
 def _arm(slot: Slot, trusted: Slot | None) -> str:
-    return "canary" if trusted == other_slot(slot) else "champion"
+    return "canary" if trusted and trusted != slot else "champion"
 
 
 def _copied(model: str, mirror: Mirror) -> dict[str, Any]:
@@ -154,14 +154,17 @@ def _copied(model: str, mirror: Mirror) -> dict[str, Any]:
 def _turned(shares: Mapping[Slot, int], turn: int) -> list[tuple[Slot, int]]:
     """The shares as arcs of a circle of 100 that is turned, so that other users than last time meet a canary first.
 
-    A slot whose share rises keeps the arc that it has, whatever the turn.
+    One of two slots whose share rises keeps the arc that it has, whatever the turn.
     """
     if len(shares) == 1:
         return list(shares.items())
-    (one, share), (other, rest) = shares.items()
-    over = max(0, turn + share - 100)
-    arcs = [(one, over), (other, turn if not over else rest), (one, share - over), (other, 100 - turn - share)]
-    return [(slot, weight) for slot, weight in arcs if weight > 0]
+    arcs, begin = [], turn
+    for slot, share in shares.items():
+        end = begin + share
+        cut = min(max(begin, 100), end)  # where the circle begins anew
+        arcs += [(begin % 100, slot, cut - begin), (0 if cut > begin else begin % 100, slot, end - cut)]
+        begin = end
+    return [(slot, weight) for _, slot, weight in sorted(arcs) if weight > 0]
 
 
 def _header(name: str, text: str) -> dict[str, Any]:

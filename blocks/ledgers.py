@@ -48,6 +48,25 @@ class Ledger(Block):
         default=SecretStr(""), description="SQLAlchemy address; a SQLite file `ledger.db` under the home when empty."
     )
 
+    secret_arn: str = Field(
+        default="",
+        description="Secret with the whole address, or with `username` and `password` for `url`, as RDS keeps them.",
+    )
+
+    def address(self) -> str:
+        """The address that is used, with its password: never print it.
+
+        Raises:
+            NotFound: The secret has no value.
+            ServingError: It cannot be read, or holds no address and no login.
+        """
+        url = self.url.get_secret_value()
+        if self.secret_arn:
+            from prefect_mlops.blocks.secretstore import read_secret_value, with_login
+
+            return with_login(url, read_secret_value(self.secret_arn))
+        return url or f"sqlite:///{place('', 'ledger.db')}"
+
     def append(
         self, *, model: str, stage: str, subject: str, body: Mapping[str, Any], as_of: str, actor: str, key: str
     ) -> Record:
@@ -129,7 +148,7 @@ class Ledger(Block):
     def _opened(self) -> Iterator[tuple[sa.Engine, dict[str, sa.Table]]]:
         import sqlalchemy as sa
 
-        url = self.url.get_secret_value() or f"sqlite:///{place('', 'ledger.db')}"
+        url = self.address()
         lite = url.startswith("sqlite")
         engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args={"timeout": 30} if lite else {})
         if lite:

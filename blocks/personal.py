@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prefect.blocks.core import Block
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
 from prefect_mlops.blocks.about import DOCUMENTATION, LOGO
 
@@ -42,7 +42,14 @@ class PersonalKey(Block):
     _logo_url = LOGO
     _documentation_url = DOCUMENTATION
 
-    key: SecretStr = Field(default=..., min_length=SHORTEST, description="At least 16 characters that nobody guesses.")
+    key: SecretStr = Field(default=SecretStr(""), description="At least 16 characters that nobody guesses.")
+    secret_arn: str = Field(default="", description="Secret that holds it instead, in AWS Secrets Manager.")
+
+    @model_validator(mode="after")
+    def _has_a_key(self) -> PersonalKey:
+        if not self.secret_arn and len(self.key.get_secret_value()) < SHORTEST:
+            raise ValueError(f"the key needs at least {SHORTEST} characters, or the ARN of a secret that holds one")
+        return self
 
     @classmethod
     def kept_in(cls, path: Path) -> PersonalKey:
@@ -60,4 +67,22 @@ class PersonalKey(Block):
         """Stand-ins for the values of a column; equal values have equal ones, nulls stay nulls."""
         from prefect_mlops.core.privacy import pseudonymise
 
-        return pseudonymise(values, self.key.get_secret_value().encode())
+        return pseudonymise(values, self.secret())
+
+    def secret(self) -> bytes:
+        """The key itself: never print it.
+
+        Raises:
+            NotFound: The secret has no value.
+            ServingError: It cannot be read, or is too short.
+        """
+        key = self.key.get_secret_value()
+        if self.secret_arn:
+            from prefect_mlops.blocks.secretstore import read_secret_value
+            from prefect_mlops.core.errors import ServingError
+
+            key = read_secret_value(self.secret_arn)
+            if len(key) < SHORTEST:
+                cure = "Put a longer one in before any row is quarantined"
+                raise ServingError(f"The secret {self.secret_arn} has fewer than {SHORTEST} characters", cure)
+        return key.encode()

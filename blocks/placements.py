@@ -26,7 +26,7 @@ class Assignment(Frozen):
         tag: The bento.
         version: The registry version that it holds.
         store: Home of the store that holds the bento.
-        spool: Where it logs predictions; None for nowhere.
+        spool: Where it logs predictions, a folder or `s3://bucket/prefix`; None for nowhere.
         order: Numbers the deployments of a target, so that a later one is told from an earlier.
         proven: Whether it was ever ready; what was is started again when it ends.
     """
@@ -34,7 +34,7 @@ class Assignment(Frozen):
     tag: str
     version: int
     store: str
-    spool: Path | None
+    spool: str | None
     order: int = 0
     proven: bool = False
 
@@ -105,16 +105,7 @@ def read_placements(folder: Path) -> Placements:
     Raises:
         ServingError: The file is damaged. Whatever runs goes on as it is.
     """
-    path = folder / "state.json"
-    try:
-        return Placements.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        return Placements()
-    except ValidationError as error:
-        raise ServingError(
-            f"{path} is damaged ({error.error_count()} errors); the servers and their traffic are as they were",
-            "Copy state.before.json, the state before the last change, over it and run again",
-        ) from error
+    return _read(folder)[0]
 
 
 @contextlib.contextmanager
@@ -122,8 +113,7 @@ def changing(folder: Path) -> Iterator[Placements]:
     """The placements under a lock, written back also when a change fails halfway: its processes run all the same."""
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        placements = read_placements(folder)
-        before = placements.model_dump_json(indent=1).encode()
+        placements, before = _read(folder)
         try:
             yield placements
         finally:
@@ -131,3 +121,18 @@ def changing(folder: Path) -> Iterator[Placements]:
             if content != before:
                 replace_file(folder / "state.before.json", before)
                 replace_file(folder / "state.json", content)
+
+
+def _read(folder: Path) -> tuple[Placements, bytes]:
+    """The placements, and the bytes that they were read from."""
+    path = folder / "state.json"
+    try:
+        content = path.read_bytes()
+        return Placements.model_validate_json(content), content
+    except FileNotFoundError:
+        return Placements(), Placements().model_dump_json(indent=1).encode()
+    except ValidationError as error:
+        raise ServingError(
+            f"{path} is damaged ({error.error_count()} errors); the servers and their traffic are as they were",
+            "Copy state.before.json, the state before the last change, over it and run again",
+        ) from error

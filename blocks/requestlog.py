@@ -71,4 +71,5 @@ def _request(line: dict[str, Any], rollout: int, canary: Slot) -> Request | None
         percent=divided["shares"][canary],
         failed=line["attempts"] > 1 or (not left and not 0 < line["status"] < 500),
         milliseconds=(line["microseconds"] or 0) / 1000,
+        slot=line["slot"] or "",
     )

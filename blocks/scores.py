@@ -22,11 +22,23 @@ if TYPE_CHECKING:
 
     from prefect_mlops.blocks.tables import DeltaTables
 
-__all__ = ["ScoreTable"]
+__all__ = ["Record", "ScoreTable"]
 
 PARTITIONS = ["window", "arm"]
 HELD_ROWS = 65_536
 """Rows that wait to be written, over all windows: rows that come in no order would else be written in crumbs."""
+
+
+class Record(NamedTuple):
+    """What a version of the table of scores has on record.
+
+    Attributes:
+        table_version: That version; -1 where there is no table yet.
+        windows: By the names of the windows.
+    """
+
+    table_version: int
+    windows: dict[str, Recorded]
 
 
 class ScoreTable(NamedTuple):
@@ -48,7 +60,7 @@ class ScoreTable(NamedTuple):
         """The table's name."""
         return f"{self.model}-scores"
 
-    def recorded(self, arm: Arm) -> dict[str, Recorded]:
+    def recorded(self, arm: Arm) -> Record:
         """What is on record of each window, from the table's log alone.
 
         Raises:
@@ -58,8 +70,8 @@ class ScoreTable(NamedTuple):
 
         with self.tables._reaching(self.name):
             there = self.tables._open_or_none(self.name)
-            if there is None or not there.file_uris():
-                return {}
+            if there is None:
+                return Record(-1, {})
             files = pa.table(there.get_add_actions(flatten=True)).to_pylist()
         windows: dict[str, Recorded] = {}
         for file in files:
@@ -67,9 +79,9 @@ class ScoreTable(NamedTuple):
                 before = windows.get(file["partition.window"], Recorded(0, 0, 0))
                 rows = before.rows + file["num_records"]
                 windows[file["partition.window"]] = Recorded(file["max.version"], rows, file["max.data_version"])
-        return windows
+        return Record(there.version(), windows)
 
-    def replace(self, arm: Arm, windows: Sequence[str], rows: Iterable[pa.Table]) -> int | None:
+    def replace(self, arm: Arm, windows: Sequence[str], rows: Iterable[pa.Table], since: int) -> int | None:
         """Put these rows in the place of all that these windows held for an arm, in one commit.
 
         Args:
@@ -77,9 +89,10 @@ class ScoreTable(NamedTuple):
             windows: The names of all windows that are replaced.
             rows: Tables of `core.scoring.records.COLUMNS`, each row in one of the windows; they are written as they
                 come and never held together.
+            since: The version of the table in which the caller saw what is on record; -1 where there was none.
 
         Returns:
-            The table's version; None where another run replaced one of the windows meanwhile, and nothing was written.
+            The table's version; None where another run has replaced one of the windows since, and nothing was written.
 
         Raises:
             StorageError: The table cannot be written; it is at its last version.
@@ -88,7 +101,9 @@ class ScoreTable(NamedTuple):
         from deltalake.exceptions import CommitFailedError
 
         with self.tables._reaching(self.name):
-            there = self._made()
+            there = self._made() if since < 0 else self.tables._open(self.name, since)
+            if since < 0 < there.version():
+                return None
             known = [there.transaction_version(f"{arm}:{window}") or 0 for window in windows]
             done = CommitProperties(
                 app_transactions=[

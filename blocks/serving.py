@@ -181,7 +181,7 @@ class BentoProcess(ServingProcess):
 
     @classmethod
     def launch(
-        cls, store: BentoStore, tag: str, *, slot: str, spool: Path | None, log: Path, personal: str = ""
+        cls, store: BentoStore, tag: str, *, slot: str, spool: str | Path | None, log: Path, personal: str = ""
     ) -> Self:
         """Start serving a bento on a free port, without waiting until it is ready.
 

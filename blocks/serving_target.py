@@ -49,9 +49,20 @@ class ServingTarget(Protocol):
         """A model's address; requests go to `<url>/predict`."""
 
     def deploy(
-        self, model: str, slot: Slot, store: BentoStore, tag: str, *, version: int, spool: str | Path | None
+        self,
+        model: str,
+        slot: Slot,
+        store: BentoStore,
+        tag: str,
+        *,
+        version: int,
+        spool: str | Path | None,
+        personal: str = "",
     ) -> Running:
         """Serve a bento in a slot without traffic, and wait until it is ready.
+
+        The server is told by its environment: `MLOPS_SLOT`, and where they are given `MLOPS_SPOOL` and
+        `MLOPS_PERSONAL_KEY`, the key of the stand-ins for personal values, which is a secret.
 
         Raises:
             ServingError: The slot has traffic, or the bento does not become ready; then the slot is empty.
@@ -80,6 +91,8 @@ class ServingTarget(Protocol):
 
     def mirror(self, model: str, slot: Slot | None, percent: int = 100) -> None:
         """Copy requests to a slot whose answers nobody sees; None ends it.
+
+        Asked for again at every look, so that a target which has no copies can send what its log holds since the last.
 
         Raises:
             ServingError: The target cannot.

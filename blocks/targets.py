@@ -62,7 +62,7 @@ class LocalTarget(Block):
     def capabilities(self) -> Capabilities:
         """What a plan may ask of this target."""
         told = {"mirror": True, "sticky_by_key": True, "failover": True, "requests_listed": True}
-        return Capabilities(**told, counters_within_seconds=1, smallest_share=1)
+        return Capabilities(**told, counters_within_seconds=1, smallest_share=1, arms=4)
 
     def url(self, model: str) -> str:
         """A model's address behind the gateway; requests go to `<url>/predict`."""
@@ -118,7 +118,7 @@ class LocalTarget(Block):
                 tag=tag,
                 version=version,
                 store=str(store.folder()),
-                spool=Path(spool) if spool else None,
+                spool=str(spool) if spool else None,
                 order=order,
             )
         return self._made_so(model, slot, order)

@@ -56,6 +56,9 @@ class MlflowTracking(Block):
         default=None, description="For a server with basic authentication, or a database."
     )
     token: SecretStr | None = Field(default=None, description="For a server with bearer authentication.")
+    secret_arn: str = Field(
+        default="", description="Secret with `username` and `password`, or `token`, as JSON; or with the plain token."
+    )
     artifacts: str = Field(
         default="", description="Folder of the artifacts of a database URI; `artifacts` under the home when empty."
     )
@@ -72,10 +75,13 @@ class MlflowTracking(Block):
         """The tracking URI that is used, with the password where it is a database's: never print it."""
         uri = self.tracking_uri or f"sqlite:///{place('', 'mlflow.db')}"
         parts = urlsplit(uri)
-        if self._remote() or not self.password or not parts.netloc:
+        if self._remote() or not parts.netloc:
             return uri
-        user = quote(self.username or parts.username or "", safe="")
-        host = f"{user}:{quote(self.password.get_secret_value(), safe='')}@{parts.netloc.rpartition('@')[2]}"
+        name, password, _ = self._credentials()
+        if not password:
+            return uri
+        user = quote(name or parts.username or "", safe="")
+        host = f"{user}:{quote(password, safe='')}@{parts.netloc.rpartition('@')[2]}"
         return urlunsplit(parts._replace(netloc=host))
 
     def activate(self) -> None:
@@ -87,13 +93,9 @@ class MlflowTracking(Block):
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         for name, value in PATIENCE.items():
             os.environ.setdefault(name, value)
-        for name, secret in (
-            ("MLFLOW_TRACKING_USERNAME", self.username),
-            ("MLFLOW_TRACKING_PASSWORD", self.password and self.password.get_secret_value()),
-            ("MLFLOW_TRACKING_TOKEN", self.token and self.token.get_secret_value()),
-        ):
+        for name, secret in zip(("USERNAME", "PASSWORD", "TOKEN"), self._credentials(), strict=True):
             if secret:
-                os.environ[name] = secret
+                os.environ[f"MLFLOW_TRACKING_{name}"] = secret
         self._require_answer()
         import mlflow
 
@@ -118,7 +120,7 @@ class MlflowTracking(Block):
                 client = MlflowClient(uri, uri)
                 client.search_experiments(max_results=1)
         except Exception as error:  # of any driver; all say that the database cannot be used
-            raise TrackingUnavailable(self._shown(), _reason(error, self.password)) from None
+            raise TrackingUnavailable(self._shown(), _reason(error, self._credentials()[1])) from None
         OPENED.add(uri)
         return client
 
@@ -175,6 +177,17 @@ class MlflowTracking(Block):
         """Where people look at a run."""
         return f"{self.ui_url.rstrip('/')}/#/experiments/{experiment}/runs/{run}"
 
+    def _credentials(self) -> tuple[str, str, str]:
+        """User, password and token, each empty where there is none."""
+        if self.secret_arn:
+            from prefect_mlops.blocks.secretstore import as_login, read_secret_value
+
+            secret = read_secret_value(self.secret_arn)
+            login = as_login(secret) or {"token": secret}
+            return login.get("username", ""), login.get("password", ""), login.get("token", "")
+        password, token = (each.get_secret_value() if each else "" for each in (self.password, self.token))
+        return self.username or "", password, token
+
     def _remote(self) -> bool:
         """Whether MLflow answers for itself, by HTTP, and knows where its artifacts are."""
         return self.tracking_uri.startswith(("http://", "https://", "databricks"))
@@ -203,7 +216,7 @@ class MlflowTracking(Block):
                 timeout=ANSWER_WITHIN_SECONDS,
             )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise TrackingUnavailable(self._shown(), _reason(error, self.password)) from None
+            raise TrackingUnavailable(self._shown(), _reason(error, self._credentials()[1])) from None
         if answer.status_code in (401, 403):
             reason = f"it refuses the credentials of the tracking block ({answer.status_code})"
             raise TrackingUnavailable(self._shown(), reason)
@@ -217,7 +230,7 @@ class MlflowTracking(Block):
             engine = sa.create_engine(self.resolved_uri(), poolclass=sa.NullPool)
             engine.connect().close()
         except (sa.exc.SQLAlchemyError, ImportError) as error:
-            raise TrackingUnavailable(self._shown(), _reason(error, self.password)) from None
+            raise TrackingUnavailable(self._shown(), _reason(error, self._credentials()[1])) from None
 
     def _shown(self) -> str:
         """The address for people, without user or password."""
@@ -243,6 +256,6 @@ def _one_at_a_time(uri: str) -> Iterator[None]:
         yield
 
 
-def _reason(error: Exception, password: SecretStr | None) -> str:
+def _reason(error: Exception, password: str) -> str:
     said = (str(error).splitlines() or [type(error).__name__])[0][:200] or type(error).__name__
-    return said.replace(password.get_secret_value(), "***") if password and password.get_secret_value() else said
+    return said.replace(password, "***") if password else said

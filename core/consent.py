@@ -77,14 +77,21 @@ class Shown(Frozen):
         instead = f"version {self.champion}, the champion" if self.champion else "nobody: it would be the first"
         steps = f"{', '.join(f'{step}%' for step in self.steps)}, then all" if self.champion else "all at once"
         facts = {"would replace": instead, "traffic": steps, "bento": self.bento, "spec": self.spec_digest[:16]}
+        told = {name: said for name, said in self.staged.items() if name != "reason"}
+        tried: list[Part] = (
+            [self.staged["reason"]] if self.staged.get("reason") else [Table(["", ""], list(told.items()))]
+        )
         gates: list[Part] = [self.decision, Table(["", "gate", "why"], self.verdicts), Links(self.links)]
         sections = [
             Section("What the gates said", gates),
-            Section("What its trial showed", [Table(["", ""], list(self.staged.items()))]),
-            Section("What your answer is bound to", [f"Digest {self.digest}"]),
+            Section("What its trial showed", tried),
         ]
         title = f"May version {self.version} of {self.model} see traffic?"
-        return as_markdown(Document(title, [Table(["", ""], list(facts.items()))], sections))
+        how = (
+            "The form is below. It says reject until you choose; without an answer in time the version is rejected. "
+            "Its last field binds your answer to all that is shown here: should that change, the answer does not count."
+        )
+        return as_markdown(Document(title, [how, Table(["", ""], list(facts.items()))], sections))
 
 
 def judge_answer(shown: Shown, answer: Mapping[str, Any] | None) -> Consent:

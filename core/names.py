@@ -23,7 +23,8 @@ MODEL_PATTERN = r"^[a-z][a-z0-9-]{0,22}[a-z0-9]$"
 """Accepted by Prefect artifact keys, bento tags and AWS target groups alike."""
 
 ModelName = Annotated[str, StringConstraints(pattern=MODEL_PATTERN)]
-Slot = Literal["a", "b"]
+Slot = Literal["a", "b", "c", "d"]
+"""A champion and its successor take turns in `a` and `b`; `c` and `d` hold further arms of an A/B test only."""
 
 
 def require_model_name(name: str) -> None:
@@ -77,7 +78,7 @@ def holds_labels(batch: str) -> bool:
 
 
 def other_slot(slot: Slot) -> Slot:
-    """The slot that a model's next version goes to.
+    """The slot that a model's next version goes to; a champion stands in `a` or `b`.
 
     Examples:
         >>> other_slot("a")

@@ -59,6 +59,7 @@ class Capabilities(Frozen):
         requests_listed: It lists each divided request, which the tests of a canary need.
         counters_within_seconds: How old a slot's counters may be.
         smallest_share: The smallest share of traffic, in percent, that a slot can get.
+        arms: Among how many versions it can divide the traffic.
     """
 
     mirror: bool = False
@@ -67,3 +68,4 @@ class Capabilities(Frozen):
     requests_listed: bool = False
     counters_within_seconds: Annotated[float, Field(ge=0)] = 60
     smallest_share: Annotated[float, Field(gt=0, le=100)] = 1
+    arms: Annotated[int, Field(ge=2, le=4)] = 2

@@ -22,7 +22,7 @@ from prefect_mlops.core.spec import ModelSpec
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["bootstrap"]
+__all__ = ["bootstrap", "make_standing_automation"]
 
 DEAD_RUNS = "operations-crash-when-heartbeat-stops"
 BEATS = 3
@@ -31,8 +31,8 @@ ENDS = (
     *("Completed", "Failed", "Cancelled", "Crashed", "TimedOut"),
     *("Accepted", "Rejected", "PartlyRejected", "NothingNew"),
     *("Undecided", "Promoted", "RolledBack", "Outdated", "Refused"),
-    *("Healthy", "Breached", "Degraded", "Drifted", "Unknown", "Unserved", "NotDue", "Told"),
-    *("Better", "Worse", "NoDifference", "Ongoing", "Invalid", "Stopped"),
+    *("Scored", "Healthy", "Breached", "Degraded", "Drifted", "Unknown", "Unserved", "NotDue", "Told"),
+    *("Better", "Worse", "NoDifference", "Ongoing", "Invalid", "Stopped", "Idle"),
 )
 """The names of end states: Prefect's own, and those of our flows, which it announces under these names."""
 
@@ -62,7 +62,7 @@ def bootstrap(specs: "Iterable[ModelSpec]", home: Path, environment: str = "defa
             for spec in specs:
                 client.upsert_global_concurrency_limit_by_name(write_limit(spec.name), limit=1)
                 done.append(f"limit {write_limit(spec.name)}")
-            done.append(_standing(client))
+            done.append(make_standing_automation(client))
     except httpx.HTTPError as error:
         cure = "Start it with `prefect server start`, or set PREFECT_API_URL"
         raise ServingError(f"The Prefect server does not answer ({error})", cure) from error
@@ -98,7 +98,7 @@ def _pool(client: SyncPrefectClient, pool: str) -> str:
     return f"work pool {pool} is there"
 
 
-def _standing(client: SyncPrefectClient) -> str:
+def make_standing_automation(client: SyncPrefectClient) -> str:
     """Runs whose machine died send no heartbeat any more; three missed ones mark them Crashed.
 
     The beat is read from `PREFECT_FLOWS_HEARTBEAT_FREQUENCY`, which workers must share.

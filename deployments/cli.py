@@ -112,16 +112,21 @@ def sync(
     pool: Annotated[str | None, typer.Option(help="Work pool that runs the flows; the file's own, or local.")] = None,
     output: Annotated[Path | None, typer.Option(help="Write another file than prefect.yaml.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 when the file is stale.")] = False,
+    image: Annotated[str, typer.Option(help="Container image of the runs; the work pool's own when empty.")] = "",
+    environment: Environment = "default",
+    code: Annotated[str, typer.Option(help="Pulled first: git+https://...@REF or s3://bucket/folder.")] = "",
 ) -> None:
     """Write prefect.yaml from the specs."""
     from prefect_mlops.deployments.sync import is_stale, write_project
+    from prefect_mlops.deployments.where import Where
 
+    where = Where(pool, image, code, environment)
     if check:
-        if is_stale(project, pool, output):
+        if is_stale(project, where, output):
             raise DataError("prefect.yaml is not what the specs say", "Run `prefect-mlops sync`")
         typer.echo("prefect.yaml is what the specs say.")
         return
-    typer.echo(f"wrote {write_project(project, pool, output)}")
+    typer.echo(f"wrote {write_project(project, where, output)}")
 
 
 @app.command()
@@ -146,12 +151,21 @@ def check(
 @app.command()
 @told_plainly
 def bootstrap(
+    terraform: Annotated[
+        Path | None, typer.Argument(help="What `terraform output -json` prints, `-` for a pipe: makes all for AWS.")
+    ] = None,
     project: Project = Path(),
     home: Annotated[Path | None, typer.Option(help="Where the blocks place everything.")] = None,
     environment: Environment = "default",
     pool: Annotated[str, typer.Option(help="Work pool; made when it is missing.")] = "local",
 ) -> None:
     """Make blocks, work pool, limits and the standing automation on the Prefect server; repeatable."""
+    if terraform is not None:
+        from prefect_mlops.deployments.terraformed import provision_from
+
+        for line in provision_from(terraform, project, environment):
+            typer.echo(line)
+        return
     from prefect_mlops.blocks import MlopsSettings
     from prefect_mlops.deployments.bootstrap import bootstrap as prepare
     from prefect_mlops.deployments.sync import read_specs

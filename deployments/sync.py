@@ -10,7 +10,9 @@ from prefect_mlops.core.errors import DataError, NotFound, SpecError, SpecProble
 from prefect_mlops.core.events import SUBJECT_LABEL, Event
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.core.specfile import load_spec
-from prefect_mlops.deployments.triggers import resume_trigger, withdraw_trigger
+from prefect_mlops.deployments.standing import alert_deployment, watch_deployment
+from prefect_mlops.deployments.triggers import resume_trigger, undo_trigger, withdraw_trigger
+from prefect_mlops.deployments.where import AS_IT_IS, Where
 
 __all__ = ["is_stale", "read_specs", "render_project", "require_room", "write_project"]
 
@@ -37,18 +39,7 @@ EVENT_VERSIONS = {
     "data_version": "{{ event.payload.data_version }}",
     "labels_version": "{{ event.payload.labels_version }}",
 }
-ALERT = "operations-alert-when-automation-action-failed"
-WATCH = "landing-watch-when-nobody-watches"
 LOOKS_WHILE_WATCHED = 6
-SILENCE_SECONDS = 90.0
-"""Three times the pause between two beats of a watch."""
-WATCH_MAY_BE_MISSING = (
-    *("prefect.deployment.ready", "prefect.deployment.updated"),
-    *(f"prefect.flow-run.{end}" for end in ("Completed", "Failed", "Crashed", "Cancelled", "TimedOut", "Outdated")),
-)
-NOT_STANDING = "!operations-*"
-"""The alert would tell of itself for ever; the crash watch may ask to end a run that has just ended."""
-DEFAULT_POOL = "local"
 TEMPLATE = re.compile(r"\{\{.*\}\}|__prefect_kind")
 ONCE_A_WHILE = ["prefect.resource.id"]
 ONCE_EACH = ["prefect.resource.id", SUBJECT_LABEL]
@@ -96,19 +87,22 @@ def _refuse_template(spec: ModelSpec, source: str) -> None:
         raise SpecError(source, (problem,))
 
 
-def render_project(specs: tuple[ModelSpec, ...], pool: str | None = None, existing: str = "") -> str:
+def render_project(specs: tuple[ModelSpec, ...], where: Where = AS_IT_IS, existing: str = "") -> str:
     """The text of `prefect.yaml`: the same specs always give the same text.
 
     Args:
         specs: The project's specs.
-        pool: The work pool that runs the flows; the existing file's when None, `local` without one.
+        where: The work pool that runs the flows, the existing file's where none is named; image and code.
         existing: The file as it is, whose `schedules` are kept.
     """
     found = _deployments_of(existing)
-    chosen = pool or next((d["work_pool"]["name"] for d in found.values() if d.get("work_pool")), DEFAULT_POOL)
-    deployments = [deployment for spec in specs for deployment in _group(spec, chosen)]
-    deployments += [_watch(specs, chosen), _alert(chosen)]
+    before = next((d["work_pool"]["name"] for d in found.values() if d.get("work_pool")), None)
+    deployments = [deployment for spec in specs for deployment in _group(spec)]
+    deployments += [watch_deployment([spec.name for spec in specs]), alert_deployment()]
     for deployment in deployments:
+        deployment |= {"work_pool": where.work_pool(before), "pull": where.pull()}
+        if "environment" in deployment["parameters"]:
+            deployment["parameters"] |= {"environment": where.environment}
         kept = found.get(_slug(deployment), {})
         if "schedules" in kept and not deployment["entrypoint"].endswith(".score"):  # the spec says when
             deployment["schedules"] = kept["schedules"]
@@ -116,7 +110,7 @@ def render_project(specs: tuple[ModelSpec, ...], pool: str | None = None, existi
     return HEADER + yaml.dump(content, Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
 
 
-def write_project(project: Path, pool: str | None = None, output: Path | None = None) -> Path:
+def write_project(project: Path, where: Where = AS_IT_IS, output: Path | None = None) -> Path:
     """Write `prefect.yaml` from the project's specs, schedules and pool kept.
 
     Raises:
@@ -125,13 +119,13 @@ def write_project(project: Path, pool: str | None = None, output: Path | None = 
         DataError: The file is there and is somebody else's.
     """
     path = output or project / "prefect.yaml"
-    text = _wanted(project, pool, path)
+    text = _wanted(project, where, path)
     partial = path.with_name(f".{path.name}.part")
     partial.write_text(text, encoding="utf-8")
     return partial.replace(path)
 
 
-def is_stale(project: Path, pool: str | None = None, output: Path | None = None) -> bool:
+def is_stale(project: Path, where: Where = AS_IT_IS, output: Path | None = None) -> bool:
     """Whether `write_project` would change the file.
 
     Raises:
@@ -140,11 +134,11 @@ def is_stale(project: Path, pool: str | None = None, output: Path | None = None)
         DataError: The file is there and is somebody else's.
     """
     path = output or project / "prefect.yaml"
-    return _wanted(project, pool, path) != _existing(path)
+    return _wanted(project, where, path) != _existing(path)
 
 
-def _wanted(project: Path, pool: str | None, path: Path) -> str:
-    return render_project(read_specs(project), pool, _existing(path))
+def _wanted(project: Path, where: Where, path: Path) -> str:
+    return render_project(read_specs(project), where, _existing(path))
 
 
 def _existing(path: Path) -> str:
@@ -162,14 +156,14 @@ def _existing(path: Path) -> str:
     return text
 
 
-def _group(spec: ModelSpec, pool: str) -> list[dict[str, Any]]:
+def _group(spec: ModelSpec) -> list[dict[str, Any]]:
     whole = spec.model_dump(mode="json")
     # What only some models need: a person's answer can be late, and users must be named to be compared.
     flows = FLOWS | (WITHDRAW if spec.approval else {}) | (COMPARE if spec.rollout.user_key else {})
-    return [_deployment(spec, whole, flow, pool, said) for flow, said in flows.items()]
+    return [_deployment(spec, whole, flow, said) for flow, said in flows.items()]
 
 
-def _deployment(spec: ModelSpec, whole: dict[str, Any], flow: str, pool: str, said: str) -> dict[str, Any]:
+def _deployment(spec: ModelSpec, whole: dict[str, Any], flow: str, said: str) -> dict[str, Any]:
     cron = spec.scoring.schedule if flow == "score" else SCHEDULES.get(flow)
     return {
         "name": spec.name,
@@ -178,7 +172,7 @@ def _deployment(spec: ModelSpec, whole: dict[str, Any], flow: str, pool: str, sa
         "tags": ["mlops", spec.name],
         "parameters": {"spec": whole, "environment": "default"},
         "enforce_parameter_schema": True,
-        "work_pool": {"name": pool},
+        "work_pool": {},
         "concurrency_limit": {"limit": 1, "collision_strategy": "ENQUEUE"},
         "schedules": [{"cron": cron, "timezone": "UTC", "active": True}] if cron else [],
         "triggers": _triggers(spec, flow),
@@ -197,7 +191,8 @@ def _triggers(spec: ModelSpec, flow: str) -> list[dict[str, Any]]:  # noqa: PLR0
     if flow == "monitor":
         return [_trigger(spec, "monitor", Event.LABELS_ARRIVED, EVENT_VERSIONS, for_each=ONCE_EACH), *_looks(spec)]
     if flow == "release":
-        return [_trigger(spec, "release", Event.CANDIDATE_ACCEPTED, version, for_each=ONCE_EACH), resume_trigger(spec)]
+        accepted = _trigger(spec, "release", Event.CANDIDATE_ACCEPTED, version, for_each=ONCE_EACH)
+        return [accepted, resume_trigger(spec), undo_trigger(spec)]
     if flow == "rollback":
         asked = reason | {"as_of": EVENT_VERSIONS["as_of"], "began": "{{ event.payload.began }}"}
         return [_trigger(spec, "rollback", Event.HEALTH_BREACHED, asked, for_each=ONCE_EACH, within=cool_down)]
@@ -245,66 +240,6 @@ def _looks(spec: ModelSpec) -> list[dict[str, Any]]:
         _trigger(spec, "monitor", event, asked, for_each=ONCE_EACH) | {"schedule_after": pause}
         for event in (Event.CHAMPION_PROMOTED, Event.HEALTH_WATCHED)
     ]
-
-
-def _watch(specs: tuple[ModelSpec, ...], pool: str) -> dict[str, Any]:
-    """The watch over the landing folder of all models, started anew by the silence that follows its last beat.
-
-    While it beats, each beat starts the wait for the next one. A run that could not begin is not asked for again
-    until it ends, so that a night without workers leaves one run and not a thousand.
-    """
-    return {
-        "name": "operations",
-        "entrypoint": "prefect_mlops.flows.watch.watch",
-        "description": "Watch where batches land, so that each of them is ingested within seconds.",
-        "tags": ["mlops"],
-        "parameters": {"models": [spec.name for spec in specs], "environment": "default"},
-        "enforce_parameter_schema": True,
-        "work_pool": {"name": pool},
-        "concurrency_limit": {"limit": 1, "collision_strategy": "CANCEL_NEW"},
-        "schedules": [],
-        "triggers": [
-            {
-                "type": "event",
-                "name": WATCH,
-                "enabled": True,
-                "match_related": {"prefect.resource.role": "flow", "prefect.resource.name": "mlops-watch"},
-                "after": [Event.LANDING_WATCHED.value, *WATCH_MAY_BE_MISSING],
-                "expect": [Event.LANDING_WATCHED.value],
-                "posture": "Proactive",
-                "threshold": 1,
-                "within": SILENCE_SECONDS,
-            }
-        ],
-        "pull": [],
-    }
-
-
-def _alert(pool: str) -> dict[str, Any]:
-    """The one deployment that belongs to no model: it tells people that an automation could not act."""
-    return {
-        "name": "operations",
-        "entrypoint": "prefect_mlops.flows.alert.alert",
-        "description": "Say in the UI and in the log that an automation could not act.",
-        "tags": ["mlops"],
-        "parameters": {"what": "an automation could not act"},
-        "work_pool": {"name": pool},
-        "triggers": [
-            {
-                "type": "event",
-                "name": ALERT,
-                "enabled": True,
-                "match": {"prefect.resource.id": "prefect.automation.*", "prefect.resource.name": NOT_STANDING},
-                "expect": ["prefect.automation.action.failed"],
-                "for_each": ["prefect.resource.id"],
-                "posture": "Reactive",
-                "threshold": 1,
-                "within": 60.0,
-                "parameters": {"what": "{{ event.resource.name }}: {{ event.payload.reason }}"},
-            }
-        ],
-        "pull": [],
-    }
 
 
 def _deployments_of(text: str) -> dict[str, Any]:

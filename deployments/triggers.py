@@ -4,7 +4,7 @@ from typing import Any
 
 from prefect_mlops.core.spec import ModelSpec
 
-__all__ = ["resume_trigger", "withdraw_trigger"]
+__all__ = ["resume_trigger", "undo_trigger", "withdraw_trigger"]
 
 STOPPED = tuple(f"prefect.flow-run.{end}" for end in ("Crashed", "Failed", "TimedOut"))
 
@@ -12,6 +12,12 @@ STOPPED = tuple(f"prefect.flow-run.{end}" for end in ("Crashed", "Failed", "Time
 def resume_trigger(spec: ModelSpec) -> dict[str, Any]:
     """A release whose run stopped half-way is gone on with; without one left the new run ends at once."""
     return _when_release(spec, "release-when-release-stopped", STOPPED, {"version": 0})
+
+
+def undo_trigger(spec: ModelSpec) -> dict[str, Any]:
+    """Whoever cancels a release wants no more of it, and a canary without its judge would keep its traffic for ever."""
+    asked = {"version": 0, "cancelled": "{{ event.resource.id }}"}
+    return _when_release(spec, "release-when-release-cancelled", ("prefect.flow-run.Cancelled",), asked)
 
 
 def withdraw_trigger(spec: ModelSpec) -> dict[str, Any]:

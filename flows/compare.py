@@ -13,22 +13,21 @@ from prefect_mlops.tasks import (
     announce,
     build_bento,
     collect_predictions,
-    deploy_bento,
+    end_arms,
     fetch_package,
     find_comparison,
     load_places,
     look_again,
     look_at_arms,
     one_writer,
+    place_arm,
     publish_look,
     read_champion,
     record_stage,
-    run_key,
     start_arms,
     time_of_run,
-    undo_rollout,
 )
-from prefect_mlops.tasks.abtest import Asked
+from prefect_mlops.tasks.comparing import Asked
 
 __all__ = ["compare"]
 
@@ -45,13 +44,14 @@ ENDS = {
 def compare(
     spec: SpecParameter,
     against: list[int] | None = None,
-    percent: int = 50,
+    percent: int = 0,
     metric: str = "wrong",
     goal: Literal["less", "more"] = "less",
     matters: float = 0.1,
     max_days: float = 14,
     outcomes: str = "",
     look_hours: float = 6,
+    stop: bool = False,
     environment: str = "default",
     as_of: datetime | None = None,
 ) -> State:
@@ -60,13 +60,14 @@ def compare(
     Args:
         spec: What the model must be; `rollout.user_key` names the header that tells users apart.
         against: Versions to hold against the champion; none to look at the test that goes on.
-        percent: Of the users, for each of them.
+        percent: Of the users, for each of them; equal parts for all arms when 0.
         metric: `wrong`, `cost` or `error`, or a numeric column of the outcomes.
         goal: Whether less or more of it is better.
         matters: The smallest relative change that matters; where all that is left is smaller, the test ends.
         max_days: When it ends undecided.
         outcomes: The table with the metric's column and the spec's keys; the labels' table when empty.
         look_hours: Until the next look, where this is the run of a deployment.
+        stop: End the test that goes on, without a verdict.
         environment: Name of the block documents to use.
         as_of: The time of the look; the run's scheduled time by default.
     """
@@ -82,34 +83,43 @@ def compare(
             outcomes=outcomes,
             look_hours=look_hours,
         )
-        opened = find_comparison(places.ledger, spec, champion, against or [], percent, asked)
-        if opened.plan is None:
-            return Completed(name="Refused", message=opened.reason)
-        plan, placed = opened.plan, opened.placed
-        if placed is None:
-            package = fetch_package(places.tracking, spec, plan.arms[1].version)
-            bento = build_bento(spec, package, places.bentos)
-            placed = deploy_bento(spec, bento, places.bentos, places.target, places.predictions)
-            start_arms(places.target, spec, plan, placed)
-            begun = {"plan": plan, "slot": placed.slot, "champion_slot": placed.champion_slot}
-            record_stage(places.ledger, spec, "comparison.started", run_key(), moment, begun)
+        opened = find_comparison(places.ledger, places.target, spec, champion, against or [], percent, asked)
+        plan = opened.plan
+        if plan is None:
+            return Completed(name="Refused" if against else "Idle", message=opened.reason)
+        about = (places.ledger, spec)
+        if stop:
+            end_arms(places.target, spec, plan, opened.slots)
+            record_stage(*about, "comparison.ended", plan.subject, moment, {"reason": "It was stopped by hand."})
+            return Completed(name="Stopped", message="It was stopped by hand; all users are the champion's again.")
+        if not opened.slots:
+            packages = [fetch_package(places.tracking, spec, arm.version) for arm in plan.arms[1:]]
+            bentos = [build_bento(spec, package, places.bentos) for package in packages]
+            if not opened.known:
+                record_stage(*about, "comparison.planned", plan.subject, moment, {"plan": plan})
             look_again(spec, plan)
+            slots = [place_arm(spec, bento, places, place) for place, bento in enumerate(bentos, 1)]
+            started = start_arms(places.target, spec, plan, slots)
+            record_stage(*about, "comparison.started", plan.subject, moment, started._asdict())
             return Completed(name="Ongoing", message=f"Users meet versions {plan.said}, decided by {plan.metric}.")
 
-        collect_predictions(places.predictions, places.tables, spec)
-        finding, picture = look_at_arms(places.target, places.tables, spec, opened, moment)
+        look_again(spec, plan)
+        finding = opened.decided
         if finding is None:
-            reason = "Somebody else has moved the traffic, so the test is over; traffic is left as it is."
-            record_stage(places.ledger, spec, "comparison.ended", run_key(), moment, {"reason": reason})
-            return Completed(name="Stopped", message=reason)
-        publish_look(spec, plan, finding, picture)
+            collect_predictions(places.predictions, places.tables, spec)
+            finding, picture = look_at_arms(places, spec, opened, moment)
+            if finding is None:
+                end_arms(places.target, spec, plan, opened.slots)
+                reason = "Somebody else has moved the traffic, so the test is over; traffic is left as it is."
+                record_stage(*about, "comparison.ended", plan.subject, moment, {"reason": reason})
+                return Completed(name="Stopped", message=reason)
+            publish_look(spec, plan, finding, picture)
+            record_stage(*about, "comparison.looked", plan.subject, moment, {"finding": finding})
         if finding.verdict == "ongoing":
-            record_stage(places.ledger, spec, "comparison.looked", run_key(), moment, {"finding": finding})
-            look_again(spec, plan)
             return Completed(name="Ongoing", message=finding.reason)
-        undo_rollout(spec, places.target, placed)
-        record_stage(places.ledger, spec, "comparison.ended", run_key(), moment, {"plan": plan, "finding": finding})
+        end_arms(places.target, spec, plan, opened.slots)
+        record_stage(*about, "comparison.ended", plan.subject, moment, {"plan": plan, "finding": finding})
 
     winner, reason = finding.winner or 0, finding.reason
-    announce(Event.COMPARISON_ENDED, spec, run_key(), moment, version=winner, reason=reason)
+    announce(Event.COMPARISON_ENDED, spec, plan.subject, moment, version=winner, reason=reason)
     return Completed(name=ENDS[finding.verdict], message=reason)

@@ -15,8 +15,8 @@ from prefect_mlops.tasks import (
     deploy_bento,
     fetch_package,
     finish_rollout,
+    first_writer,
     load_places,
-    one_writer,
     promote_version,
     publish_rollout,
     record_stage,
@@ -37,6 +37,8 @@ def rollback(
 ) -> State:
     """Make the previous champion, or any version, champion again.
 
+    It waits for no release: one that goes on is told by the ledger, gives its traffic back and ends as Outdated.
+
     Args:
         spec: What the model must be.
         version: The version to go back to; the champion before this one when 0.
@@ -48,13 +50,17 @@ def rollback(
     """
     moment = time_of_run(as_of)
     places = load_places(environment)
-    with one_writer(spec.name):
+    wanted = choose_rollback(places.ledger, places.tracking, spec, version, began)
+    if wanted.version is None:
+        return Completed(name="Refused", message=wanted.reason)
+    record_stage(places.ledger, spec, "rollback.asked", str(wanted.version), moment, {"reason": reason})
+    with first_writer(spec.name):
         wanted = choose_rollback(places.ledger, places.tracking, spec, version, began)
         if wanted.version is None:
             return Completed(name="Refused", message=wanted.reason)
         package = fetch_package(places.tracking, spec, wanted.version)
         bento = build_bento(spec, package, places.bentos)
-        placed = deploy_bento(spec, bento, places.bentos, places.target, places.predictions)
+        placed = deploy_bento(spec, bento, places.bentos, places.target, places.predictions, places.personal)
         finish_rollout(spec, places.target, placed)
         previous = promote_version(places.tracking, spec, wanted.version, moment)
         restored = {"version": wanted.version, "slot": placed.slot, "previous": previous, "reason": reason}

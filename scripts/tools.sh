@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
-# Makes .tools hold what requirements-tools.lock says: checkers whose own pins cannot live beside ours.
+# Makes .tools hold what looks at Terraform, images and workflows; a stamp makes a second run free.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+unset PYTHONDONTWRITEBYTECODE
 
-digest=$({ pwd; cat requirements-tools.lock; } | sha256sum | cut -d ' ' -f 1)
 stamp=.tools/.lock.sha256
-if [[ -f $stamp && $(cat "$stamp") == "$digest" ]]; then
+digest=$({ pwd; cat requirements-tools.lock; } | sha256sum | cut -d ' ' -f 1)
+if [[ -x .tools/bin/python && -f $stamp && $(cat "$stamp") == "$digest" ]]; then
     exit 0
 fi
+echo "tools: installing what requirements-tools.lock names (the first time this takes a minute)"
 rm -rf .tools
-.venv/bin/uv venv --quiet --python .venv/bin/python .tools
-if ! .venv/bin/uv pip install --quiet --python .tools/bin/python --require-hashes -r requirements-tools.lock; then
-    echo "tools: the packages could not be installed. Check the network, or name an index that can be reached in UV_DEFAULT_INDEX." >&2
+"$(readlink -f .venv/bin/python)" -m venv .tools
+VIRTUAL_ENV="$PWD/.tools" UV_COMPILE_BYTECODE=1 .venv/bin/uv --quiet pip sync --require-hashes requirements-tools.lock || {
+    echo "tools: the packages could not be installed (the lines above say which). Check the network, or name an index in UV_DEFAULT_INDEX; then run this again." >&2
     exit 1
-fi
+}
 echo "$digest" >"$stamp"
-echo "tools: .tools is ready"

@@ -1,9 +1,10 @@
-from .abtest import find_comparison, look_again, look_at_arms, publish_look, start_arms
+from .abtest import end_arms, look_again, look_at_arms, place_arm, publish_look, start_arms
 from .adopting import adopt_version, fetch_source
 from .approving import ask_approval, find_lapse, recall_stage, record_lapse, withdraw_candidate
-from .beside import compare_beside, plan_beside
+from .beside import compare_beside, plan_beside, try_beside
 from .canary import run_canary, run_shadow
 from .champions import load_anchor, load_champion, promote_version, read_champion
+from .comparing import find_comparison
 from .data import (
     accept_labels,
     accept_rows,
@@ -37,7 +38,7 @@ from .publishing import (
 from .quarantine import load_quarantined, quarantine_rows, release_quarantined
 from .registry import fetch_package, log_candidate
 from .reigns import read_reign
-from .releases import begin_release, end_release, find_usurper
+from .releases import begin_release, end_release, find_usurper, usurper_watch
 from .rollout import (
     choose_rollback,
     deploy_bento,
@@ -48,7 +49,7 @@ from .rollout import (
     undo_rollout,
     withdraw_version,
 )
-from .runs import load_places, load_source, one_writer, run_key, run_logger, run_name, time_of_run
+from .runs import first_writer, load_places, load_source, one_writer, run_key, run_logger, run_name, time_of_run
 from .scoring import plan_scores, publish_scores, score_windows
 from .searching import search_candidate
 from .service_health import drop_hold_back, judge_champion, watch_champion
@@ -76,6 +77,7 @@ __all__ = [
     "describe_recent",
     "draw_decision",
     "drop_hold_back",
+    "end_arms",
     "end_release",
     "evaluate_candidate",
     "fetch_package",
@@ -85,6 +87,7 @@ __all__ = [
     "find_usurper",
     "find_waiting",
     "finish_rollout",
+    "first_writer",
     "foresee_rollout",
     "hold_back_champion",
     "is_in_service",
@@ -109,6 +112,7 @@ __all__ = [
     "observe_model",
     "one_writer",
     "pin_versions",
+    "place_arm",
     "plan_beside",
     "plan_scores",
     "profile_candidate",
@@ -149,7 +153,9 @@ __all__ = [
     "trace_lineage",
     "train_candidate",
     "train_in_parts",
+    "try_beside",
     "undo_rollout",
+    "usurper_watch",
     "validate_data",
     "watch_champion",
     "watch_landing",

@@ -47,6 +47,7 @@ def run_shadow(
     begun: Begun,
     tables: DeltaTables,
     predictions: PredictionLog,
+    usurped: Callable[[], str] | None = None,
 ) -> Step:
     """Give the version a copy of each request and compare its answers with the champion's until the tests decide.
 
@@ -60,10 +61,11 @@ def run_shadow(
         begun: The release, whose pairs all count, also those that a run before this one saw.
         tables: Where the log of predictions and the labels are.
         predictions: What servers have logged.
+        usurped: Asked at each look: why the rollout gives way to another champion, empty as long as it does not.
 
     Returns:
-        `go on`, `roll back`, or `undecided` when its time is up; `go on` at once where no champion runs or a run
-        before this one had passed it. No request is copied any more.
+        `go on`, `roll back`, or `undecided` when its time is up; `outdated` when it gives way; `go on` at once where
+        no champion runs or a run before this one had passed it. No request is copied any more.
 
     Raises:
         ServingError: The target cannot copy requests.
@@ -80,13 +82,16 @@ def run_shadow(
     sides = _sides(spec, target, placed.slot, champion, plan.shadow.tolerance if plan.shadow else 0.0)
 
     def look(seconds: float) -> Look:
+        mirroring.mirror(spec.name, placed.slot)  # a target that has only the log sends what came since the last look
         lines = read_answers(tables, predictions, spec, begun.since)
         truths = read_truths(tables, spec) if plan.quality else read_truths(tables, spec).iloc[:0]
         return judge_shadow(plan, pair_answers(lines, truths, sides), seconds)
 
+    if usurped and (why := usurped()):
+        return Step(outcome="outdated", reason=why)
     mirroring.mirror(spec.name, placed.slot)
     try:
-        return _watch(spec, Position(), look, "In the shadow")
+        return _watch(spec, Position(), look, "In the shadow", usurped=usurped)
     finally:
         mirroring.mirror(spec.name, None)
 
@@ -100,6 +105,7 @@ def run_canary(
     begun: Begun | None = None,
     tables: DeltaTables | None = None,
     predictions: PredictionLog | None = None,
+    usurped: Callable[[], str] | None = None,
 ) -> Step:
     """Give the canary a share of the traffic and watch it until its tests decide.
 
@@ -115,10 +121,11 @@ def run_canary(
         begun: The release; with `tables` and `predictions` it says where answers and labels are.
         tables: Where the log of predictions and the labels are.
         predictions: What servers have logged.
+        usurped: As in `run_shadow`.
 
     Returns:
         `go on`; `roll back`, or `undecided` when the plan's time is up, and then the champion has all traffic again;
-        `go on` at once where no champion runs.
+        `outdated` when it gives way, with the traffic as it is; `go on` at once where no champion runs.
 
     Raises:
         NotFound: The canary does not run any more; traffic is as it was.
@@ -134,6 +141,8 @@ def run_canary(
     if plan.quality and begun and tables and predictions:
         sides = _sides(spec, target, placed.slot, champion, plan.quality.tolerance)
         labelled = _by_labels(spec, tables, predictions, begun.since, sides)
+    if usurped and (why := usurped()):
+        return Step(outcome="outdated", reason=why)
     target.set_weights(spec.name, {placed.slot: share, champion: 100 - share}, plan.user_key)
     seen: list[Request] = []
     read = 0
@@ -148,7 +157,8 @@ def run_canary(
     def undo() -> None:
         target.set_weights(spec.name, {champion: 100})
 
-    return _watch(spec, Position(step=plan.shares.index(share)), look, f"{share}% to slot {placed.slot}", undo)
+    position = Position(step=plan.shares.index(share))
+    return _watch(spec, position, look, f"{share}% to slot {placed.slot}", undo, usurped)
 
 
 def _watch(
@@ -157,6 +167,7 @@ def _watch(
     look: Callable[[float], Look],
     where: str,
     undo: Callable[[], None] | None = None,
+    usurped: Callable[[], str] | None = None,
 ) -> Step:
     """Look again and again until a step ends; one that fails is undone before anything is recorded or told."""
     begun = time.monotonic()
@@ -168,6 +179,8 @@ def _watch(
                 undo()
             return step
         time.sleep(spec.rollout.poll_seconds)
+        if usurped and (why := usurped()):
+            return step.model_copy(update={"outcome": "outdated", "reason": why})
 
 
 def _by_labels(

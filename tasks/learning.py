@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from prefect import runtime, task
+from pydantic import SecretStr
 
 from prefect_mlops.core.names import artifact_key
 from prefect_mlops.core.spec import ModelSpec
@@ -67,7 +68,8 @@ def learn_candidate(spec: ModelSpec, rows: pd.DataFrame, ledger: Ledger | None =
     before, begun = _cpu_seconds(), time.perf_counter()
     found = None
     if spec.search is not None:
-        storage = ledger.url if ledger and ledger.url.get_secret_value().startswith("postgresql") else ""
+        address = ledger.address() if ledger else ""
+        storage = SecretStr(address) if address.startswith("postgresql") else ""
         found = search_candidate.fn(spec, rows, storage, workers, _teller(spec, spec.search.trials))
         spec = found.applied(spec)
     model = train_candidate.fn(spec, rows)

@@ -65,15 +65,22 @@ def _score(
     from prefect_mlops.tasks.scored import read_scores
 
     labelled = recent[recent[spec.target.column].notna()]
-    secret = personal.key.get_secret_value().encode() if personal else None
-    found = labelled.assign(key=keys_as_logged(labelled, spec, secret), target=labelled[spec.target.column])
-    found = found.assign(event_time=found[spec.data.time] if spec.data.time else None)
+    secret = personal.secret() if personal else None
+    found = pd.DataFrame(
+        {
+            "key": key_text(labelled, spec.data.key),
+            "logged": keys_as_logged(labelled, spec, secret),
+            "target": labelled[spec.target.column],
+            "event_time": labelled[spec.data.time] if spec.data.time else None,
+        }
+    )
+    # The log may know a row by a stand-in, or not at all; the table of scores has its key, as that of its rows has.
+    named = found.loc[found["logged"] != "", ["key", "logged"]]
+    served = _served(tables, spec, champion.version).rename(columns={"key": "logged"}).merge(named, on="logged")
     scores = read_scores(tables, spec, champion, labelled)
-    scores["key"] = scores["key"].map(dict(zip(key_text(labelled, spec.data.key), found["key"], strict=True)))
-    answers = [rows for rows in (_served(tables, spec, champion.version), scores) if len(rows)] or [scores]
-    made = pd.concat(answers, ignore_index=True)
+    made = pd.concat([rows for rows in (served, scores) if len(rows)] or [scores], ignore_index=True)
     made = made.sort_values("predicted_at", kind="stable").drop_duplicates("key", keep="last")
-    return found[["key", "target", "event_time"]].merge(made, on="key", how="inner")
+    return found.drop(columns="logged").merge(made.drop(columns="logged", errors="ignore"), on="key", how="inner")
 
 
 def _served(tables: DeltaTables, spec: ModelSpec, version: int) -> pd.DataFrame:

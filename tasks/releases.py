@@ -8,21 +8,34 @@ from typing import TYPE_CHECKING, NamedTuple
 from prefect import task
 from prefect.states import Completed
 
+from prefect_mlops.core.errors import TrackingUnavailable
 from prefect_mlops.core.events import Event
-from prefect_mlops.core.rollout.releases import BEGUN, ENDED, RESUMED, OpenRelease, open_release
+from prefect_mlops.core.rollout.releases import (
+    BEGUN,
+    ENDED,
+    RESUMED,
+    ROLLBACK_ASKED,
+    OpenRelease,
+    open_release,
+    rollback_asked,
+)
 from prefect_mlops.core.spec import ModelSpec
+from prefect_mlops.tasks.approving import still_asks
 from prefect_mlops.tasks.governance import record_stage
 from prefect_mlops.tasks.publishing import announce, publish_rollout
 from prefect_mlops.tasks.rollout import is_in_service, withdraw_version
-from prefect_mlops.tasks.runs import run_key
+from prefect_mlops.tasks.runs import run_key, run_logger
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from prefect.client.schemas.objects import State
 
     from prefect_mlops.blocks import Ledger, MlflowTracking, Places, ServingTarget
     from prefect_mlops.core.lineage import DataVersion
+    from prefect_mlops.core.rollout.machine import Step
 
-__all__ = ["Begun", "begin_release", "end_release", "find_usurper"]
+__all__ = ["Begun", "begin_release", "end_release", "find_usurper", "usurper_watch"]
 
 MOST_RESUMED = 3
 """A release that stopped so often is undone: what stops it may be the version itself."""
@@ -52,7 +65,13 @@ class Begun(NamedTuple):
 
 @task
 def begin_release(
-    ledger: Ledger, tracking: MlflowTracking, target: ServingTarget, spec: ModelSpec, version: int, as_of: datetime
+    ledger: Ledger,
+    tracking: MlflowTracking,
+    target: ServingTarget,
+    spec: ModelSpec,
+    version: int,
+    as_of: datetime,
+    cancelled: str = "",
 ) -> Begun:
     """Write into the ledger that a release begins, or find there the one to go on with.
 
@@ -63,41 +82,64 @@ def begin_release(
         spec: The model's spec.
         version: The registry version; the one whose release stopped half-way when 0.
         as_of: The time that a new release belongs to; one that is gone on with keeps its own.
+        cancelled: A run that somebody cancelled, its id or its resource: what it left is undone, and nothing else done.
     """
     left = open_release(ledger.records(model=spec.name))
+    if cancelled and (left is None or not left.run or not cancelled.endswith(left.run)):
+        left, version = None, 0
     wanted, trusted = version or (left.version if left else 0), tracking.champion(spec.name) or 0
     if not wanted:
         return Begun(0, trusted, as_of, as_of, reason=f"No release of {spec.name} was begun and has not ended.")
-    if left is not None and not version and left.asks not in ("", run_key()):
+    if left is not None and cancelled:
+        undone = _resumed(ledger, spec, left, trusted)
+        return undone._replace(given_up=undone.given_up or f"Its run was cancelled; version {wanted} is undone.")
+    if left is not None and not version and left.asks not in ("", run_key()) and still_asks(left.asks):
         return Begun(0, trusted, as_of, as_of, reason=f"Run {left.asks} waits for a person's answer about {wanted}.")
     if left is not None and left.version == wanted:
         return _resumed(ledger, spec, left, trusted)
     if trusted > wanted or (trusted == wanted and is_in_service(spec, target, wanted)):
         return Begun(0, trusted, as_of, as_of, reason=f"Version {trusted} is champion already.")
-    began = record_stage.fn(ledger, spec, BEGUN, str(wanted), as_of, {"champion": trusted})
+    began = record_stage.fn(ledger, spec, BEGUN, str(wanted), as_of, {"champion": trusted, "run": run_key()})
     since = datetime.fromisoformat(began.at)
     return Begun(wanted, trusted, as_of, since, reason=f"The release of version {wanted} begins.")
 
 
 def _resumed(ledger: Ledger, spec: ModelSpec, left: OpenRelease, trusted: int) -> Begun:
     moment, wanted = datetime.fromisoformat(left.as_of), left.version
-    record_stage.fn(ledger, spec, RESUMED, str(wanted), moment, {"run": run_key()})
+    said = f"The release of version {wanted} goes on."
+    if left.run != run_key():  # else this very run was suspended, or tried again by hand
+        record_stage.fn(ledger, spec, RESUMED, str(wanted), moment, {"run": run_key()})
+        said = f"The release of version {wanted}, which stopped half-way, goes on."
     given_up = _usurped(spec, left.champion, wanted, trusted)
     if not given_up and left.resumed >= MOST_RESUMED:
         given_up = f"Its runs stopped {left.resumed + 1} times without an end; it is undone."
-    said = f"The release of version {wanted}, which stopped half-way, goes on."
     since = datetime.fromisoformat(left.at)
     return Begun(wanted, left.champion, moment, since, left.passed, given_up, said)
 
 
 @task
-def find_usurper(tracking: MlflowTracking, spec: ModelSpec, begun: Begun) -> str:
-    """Say which version somebody has made champion since a release began; empty where nobody did.
+def find_usurper(tracking: MlflowTracking, ledger: Ledger, spec: ModelSpec, begun: Begun) -> str:
+    """Say who has decided otherwise about the champion since a release began; empty where nobody did.
 
-    The alias in the registry is anybody's to move. Whoever moved it has decided after the gates did, so this release
-    gives way.
+    The alias in the registry is anybody's to move, and a rollback announces itself in the ledger. Either was decided
+    after the gates did, so this release gives way.
     """
-    return _usurped(spec, begun.champion, begun.version, tracking.champion(spec.name) or 0)
+    told = [record for stage in (BEGUN, ROLLBACK_ASKED) for record in ledger.records(spec.name, stage)]
+    asked = rollback_asked(sorted(told, key=lambda record: record.sequence), begun.version)
+    return asked or _usurped(spec, begun.champion, begun.version, tracking.champion(spec.name) or 0)
+
+
+def usurper_watch(tracking: MlflowTracking, ledger: Ledger, spec: ModelSpec, begun: Begun) -> Callable[[], str]:
+    """What a step asks at each of its looks: `find_usurper`, whom an outage of the registry does not stop."""
+
+    def usurped() -> str:
+        try:
+            return find_usurper.fn(tracking, ledger, spec, begun)
+        except TrackingUnavailable as error:
+            run_logger().warning("Nobody can say whether the champion was moved: %s", error)
+            return ""
+
+    return usurped
 
 
 def end_release(
@@ -108,6 +150,7 @@ def end_release(
     steps: tuple[str, ...],
     data: DataVersion | None = None,
     event: Event = Event.CANARY_FAILED,
+    looks: Sequence[tuple[int, Step]] = (),
 ) -> State:
     """End a release whose version does not take over: its traffic goes back first, then all are told.
 
@@ -119,6 +162,7 @@ def end_release(
         steps: What was done, a sentence each; the last one says why it ends.
         data: The rows that the version learned from, where they are known.
         event: What is announced.
+        looks: The steps of the rollout that were made, each with its share.
 
     Returns:
         The state for the flow to end in.
@@ -127,7 +171,7 @@ def end_release(
     withdraw_version(spec, places.target, begun.version)
     record_stage(places.ledger, spec, ENDED, subject, moment, {"outcome": name, "reason": reason})
     announce(event, spec, subject, moment, version=begun.version, reason=reason, data=data)
-    publish_rollout(spec, begun.version, steps, {})
+    publish_rollout(spec, begun.version, steps, {}, looks=looks)
     return Completed(name=name, message=reason)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from prefect import task
 
@@ -16,7 +16,7 @@ from prefect_mlops.tasks.runs import run_logger
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from prefect_mlops.blocks import BentoStore, Ledger, MlflowTracking, PredictionLog, ServingTarget
+    from prefect_mlops.blocks import BentoStore, Ledger, MlflowTracking, PersonalKey, PredictionLog, ServingTarget
     from prefect_mlops.core.ledger import Record
     from prefect_mlops.tasks.packaging import Bento
 
@@ -28,9 +28,13 @@ __all__ = [
     "foresee_rollout",
     "hold_back_champion",
     "is_in_service",
+    "logged_with",
     "undo_rollout",
     "withdraw_version",
 ]
+
+TURNS = ("a", "b")
+"""The slots that a champion may have; others are an A/B test's."""
 
 
 class Placed(NamedTuple):
@@ -39,6 +43,13 @@ class Placed(NamedTuple):
     slot: Slot
     champion_slot: Slot | None
     reason: str
+
+
+class Logged(TypedDict):
+    """What a target tells a server of its prediction log."""
+
+    spool: str
+    personal: str
 
 
 class RollbackChoice(NamedTuple):
@@ -50,16 +61,29 @@ class RollbackChoice(NamedTuple):
 
 @task
 def deploy_bento(
-    spec: ModelSpec, bento: Bento, store: BentoStore, target: ServingTarget, predictions: PredictionLog
+    spec: ModelSpec,
+    bento: Bento,
+    store: BentoStore,
+    target: ServingTarget,
+    predictions: PredictionLog,
+    personal: PersonalKey | None = None,
 ) -> Placed:
     """Serve a bento in the slot that has no traffic; a version that runs there already is left as it is.
+
+    Args:
+        spec: The model's spec.
+        bento: What is served.
+        store: Where it is.
+        target: Where it is served.
+        predictions: Where its predictions are logged.
+        personal: The key of the stand-ins for personal values; only servers whose log hashes some are given it.
 
     Raises:
         ServingError: It did not become ready; traffic is as it was.
     """
     for problem in target.ensure(spec.name):
         run_logger().warning("This slot died and cannot be started again: %s", problem)
-    running = target.slots(spec.name)
+    running = {slot: one for slot, one in target.slots(spec.name).items() if slot in TURNS}
     trusted = target.trusted(spec.name)
     champion = trusted if trusted in running else None
     for known, occupied in running.items():
@@ -71,8 +95,17 @@ def deploy_bento(
     slot: Slot = other_slot(champion) if champion else "a"
     if champion and target.weights(spec.name).get(slot):  # left by a rollout that crashed
         target.set_weights(spec.name, {champion: 100})
-    target.deploy(spec.name, slot, store, bento.tag, version=bento.version, spool=predictions.folder())
+    target.deploy(spec.name, slot, store, bento.tag, version=bento.version, **logged_with(spec, predictions, personal))
     return Placed(slot, champion, f"Version {bento.version} runs in slot {slot}.")
+
+
+def logged_with(spec: ModelSpec, predictions: PredictionLog, personal: PersonalKey | None) -> Logged:
+    """What a server is told of its prediction log: where it is, and the key where it hashes personal values."""
+    hashes = spec.serving.personal == "hashed" and spec.data.personal
+    return {
+        "spool": predictions.address(),
+        "personal": personal.secret().decode() if personal and hashes else "",
+    }
 
 
 @task
@@ -80,6 +113,8 @@ def foresee_rollout(spec: ModelSpec, placed: Placed) -> str:
     """Say how many requests each step will need at the least, before any is sent."""
     if placed.champion_slot is None:
         return "It takes all traffic at once: no champion runs beside it."
+    if spec.scoring.candidates == "only":
+        return "It takes all traffic at once: its scores beside the champion's have decided."
     plan = spec.rollout
     steps = ", ".join(
         f"{need.canary} to the canary at {need.share}%, of {need.requests:,}"
@@ -88,7 +123,9 @@ def foresee_rollout(spec: ModelSpec, placed: Placed) -> str:
         for need in requests_needed(plan)
     )
     once = f"first of each `{plan.user_key}`" if plan.user_key else "first of each `x-request-id`"
-    return f"Requests needed where none fails or is slow: {steps}. Events count once, the {once}."
+    said = f"Requests needed where none fails or is slow: {steps}. Events count once, the {once}."
+    run_logger().info(said)
+    return said
 
 
 def is_in_service(spec: ModelSpec, target: ServingTarget, version: int) -> bool:

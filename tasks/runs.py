@@ -20,9 +20,21 @@ if TYPE_CHECKING:
     from prefect_mlops.blocks import Places
     from prefect_mlops.blocks.sources import BatchSource
 
-__all__ = ["load_places", "load_source", "one_writer", "run_key", "run_logger", "run_name", "time_of_run"]
+__all__ = [
+    "first_writer",
+    "load_places",
+    "load_source",
+    "one_writer",
+    "run_key",
+    "run_logger",
+    "run_name",
+    "time_of_run",
+]
 
 WAIT_SECONDS = 1800
+POLITE_SECONDS = 15
+LEASE_SECONDS = 90
+"""For so long a model stays locked after the death of whoever held the lock; Prefect takes no less than 60."""
 
 
 def load_places(environment: str) -> Places:
@@ -88,20 +100,42 @@ def run_key() -> str:
 
 
 @contextlib.contextmanager
-def one_writer(model: str) -> Iterator[None]:
+def one_writer(model: str, wait_seconds: float = WAIT_SECONDS) -> Iterator[None]:
     """Let one run at a time change a model, across all its flows.
 
     The limit `<model>-write` must exist (`prefect-mlops bootstrap` makes it). After the death of its holder it
-    frees when the holder's lease ends, within five minutes. Outside of a flow run there is nobody to wait for.
+    frees when the holder's lease ends, within two minutes. Outside of a flow run there is nobody to wait for.
+
+    Args:
+        model: The model's name.
+        wait_seconds: How long another writer is waited for, half an hour by default.
 
     Raises:
         ConcurrencySlotAcquisitionError: The limit does not exist.
-        TimeoutError: The other writer took longer than half an hour.
+        TimeoutError: The other writer took longer.
     """
     if runtime.flow_run.id is None:
         yield
         return
     from prefect.concurrency.sync import concurrency
 
-    with concurrency(write_limit(model), occupy=1, timeout_seconds=WAIT_SECONDS, strict=True):
+    limit = write_limit(model)
+    with concurrency(limit, occupy=1, timeout_seconds=wait_seconds, lease_duration=LEASE_SECONDS, strict=True):
+        yield
+
+
+@contextlib.contextmanager
+def first_writer(model: str) -> Iterator[None]:
+    """Lock a model as `one_writer` does, but wait for nobody longer than some seconds and then go on without the lock.
+
+    For the one change that must not wait. Others are told of it beforehand, by the ledger, and give way.
+
+    Raises:
+        ConcurrencySlotAcquisitionError: The limit does not exist.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(one_writer(model, POLITE_SECONDS))
+        except TimeoutError:
+            run_logger().warning("Another run still writes to %s; this one goes on beside it.", model)
         yield

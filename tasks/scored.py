@@ -42,7 +42,7 @@ def read_scores(tables: DeltaTables, spec: ModelSpec, champion: Champion, rows: 
     seen = window_names(arrow_column(rows[clock]), kind)
     learned = learned_until(spec, champion.lineage)
     wanted = {name for name in seen.unique().to_pylist() if name is not None and name > learned}
-    windows = sorted(wanted & table.recorded("champion").keys())
+    windows = sorted(wanted & table.recorded("champion").windows.keys())
     if not windows:
         return pd.DataFrame(columns=columns).rename(columns={"scored_at": "predicted_at"})
     found = table.read("champion", columns, windows)

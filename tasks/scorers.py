@@ -10,6 +10,7 @@ from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.tasks.champions import load_champion
 from prefect_mlops.tasks.registry import records_of
 from prefect_mlops.tasks.runs import run_logger
+from prefect_mlops.tasks.served_form import Form, read_form
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from prefect_mlops.core.trainers.fitted import Predictions
 
 __all__ = ["OnnxModel", "Scorer", "load_scorer"]
-
-ONNX_FILE = "model.onnx"
 
 
 class Scorer(Protocol):
@@ -39,21 +38,29 @@ class Scorer(Protocol):
 
 
 class OnnxModel(NamedTuple):
-    """A converted pipeline; its inputs are the features by name, or one matrix of numbers.
+    """A converted pipeline: one matrix of numbers and one of texts go in, chances, quantiles or one value come out.
 
     Attributes:
         session: An ONNX Runtime session.
-        features: The columns that it looks at, in order.
-        classes: The labels it can say, in the order of its probabilities; empty for regression.
-        threshold: The chance from which on a binary model says its positive class; None where the likelier one is said.
+        form: The version's features, classes, threshold and quantiles.
+        categories: Those of its features that go in as texts.
         positive: The place of the positive class, for the threshold.
     """
 
     session: Any
-    features: tuple[str, ...]
-    classes: tuple[bool | int | str, ...]
-    threshold: float | None = None
+    form: Form
+    categories: tuple[str, ...]
     positive: int = 1
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The columns that it looks at, in order."""
+        return self.form.features
+
+    @property
+    def classes(self) -> tuple[bool | int | str, ...]:
+        """The labels it can say, in the order of its probabilities; empty for regression."""
+        return self.form.classes
 
     def predict(self, rows: pd.DataFrame) -> Predictions:
         """What the model says of some rows; other columns than its features are ignored.
@@ -63,21 +70,23 @@ class OnnxModel(NamedTuple):
         """
         import numpy as np
 
-        from prefect_mlops.core.trainers.fitted import Predictions, prepare
+        from prefect_mlops.core.runtimes.canonical import NUMBERS, TEXTS
+        from prefect_mlops.core.trainers.fitted import Predictions, prepare, uncrossed
 
-        inputs = self.session.get_inputs()
-        texts = tuple(each.name for each in inputs if "string" in each.type)
-        frame = prepare(rows, self.features, texts)
-        kinds = {"tensor(double)": np.float64, "tensor(string)": object, "tensor(int64)": np.int64}
-        if len(inputs) == 1 and inputs[0].name not in self.features:
-            given = {inputs[0].name: frame.to_numpy(dtype=kinds.get(inputs[0].type, np.float32))}
-        else:
-            given = {each.name: frame[[each.name]].to_numpy(kinds.get(each.type, np.float32)) for each in inputs}
-        told = self.session.run(None, given)
+        frame = prepare(rows, self.features, self.categories)
+        numbers = [name for name in self.features if name not in self.categories]
+        texts = [name for name in self.features if name in self.categories]
+        given = {NUMBERS: frame[numbers].to_numpy(np.float32)} if numbers else {}
+        given |= {TEXTS: frame[texts].to_numpy(object)} if texts else {}
+        said = [np.asarray(part, dtype=np.float64).reshape(len(frame), -1) for part in self.session.run(None, given)]
+        told = said[0] if len(said) == 1 else np.hstack(said)
+        if self.form.quantiles:
+            middle = self.form.quantiles.index(0.5)
+            told = uncrossed(told, middle)
+            return Predictions(told[:, middle].copy(), None, told)
         if not self.classes:
-            return Predictions(np.asarray(told[0], dtype=np.float64).reshape(-1), None)
-        shares = np.asarray(told[-1], dtype=np.float64)
-        return Predictions(self._labels(shares), shares)
+            return Predictions(told[:, 0], None)
+        return Predictions(self._labels(told), told)
 
     def _labels(self, shares: np.ndarray) -> np.ndarray:
         import numpy as np
@@ -85,46 +94,47 @@ class OnnxModel(NamedTuple):
         labels: np.ndarray = np.empty(len(self.classes), dtype=object)
         labels[:] = self.classes
         said = shares.argmax(axis=1)
-        if self.threshold is not None:
-            said = np.where(shares[:, self.positive] >= self.threshold, self.positive, 1 - self.positive)
+        if self.form.threshold is not None:
+            said = np.where(shares[:, self.positive] >= self.form.threshold, self.positive, 1 - self.positive)
         return np.asarray(labels[said])
 
 
 def load_scorer(tracking: MlflowTracking, spec: ModelSpec, version: int) -> Scorer:
     """A version from the registry, in the form that answers batches fastest.
 
-    `model.onnx` is taken where it lies among the version's records, unless the spec says `serving.runtime: skops`; it
+    The ONNX file is taken where the version has one, unless the spec says `serving.runtime: skops`; it
     must answer the golden rows as the model did when it was trained, within `serving.tolerance`.
 
     Raises:
         NotFound: The registry has no such version.
     """
     folder = records_of(tracking, spec.name, version)
-    if (folder / ONNX_FILE).exists() and spec.serving.runtime != "skops":
+    form, content = read_form(folder)
+    if content and spec.serving.runtime != "skops":
         reason = "onnxruntime is not installed; `prefect-mlops[onnx]` brings it"
         try:
-            found = _converted(folder, spec)
+            found = _converted(form, content, spec)
             reason = _unlike(found, folder, spec.serving.tolerance)
         except ImportError:
             pass
-        except (RuntimeError, ValueError) as error:  # ONNX Runtime's own are of these two
-            reason = str(error).splitlines()[0]
+        except Exception as error:  # ONNX Runtime's own errors have no class in common
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
         if not reason:
             return found
         run_logger().warning("Version %s is read by skops, not by ONNX Runtime: %s", version, reason)
     return load_champion.fn(tracking, spec, version)
 
 
-def _converted(folder: Path, spec: ModelSpec) -> OnnxModel:
+def _converted(form: Form, content: bytes, spec: ModelSpec) -> OnnxModel:
     import onnxruntime
 
-    form = json.loads((folder / "form.json").read_text())
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # as skops' models use one: a worker runs several flows
-    session = onnxruntime.InferenceSession(str(folder / ONNX_FILE), options, providers=["CPUExecutionProvider"])
-    classes = tuple(form["classes"])
-    positive = classes.index(spec.target.positive) if spec.target.positive in classes else 1
-    return OnnxModel(session, tuple(form["features"]), classes, form.get("threshold"), positive)
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    positive = form.classes.index(spec.target.positive) if spec.target.positive in form.classes else 1
+    categories = tuple(name for name in form.features if name in spec.features.category)
+    return OnnxModel(session, form, categories, positive)
 
 
 def _unlike(found: OnnxModel, folder: Path, tolerance: float) -> str:
@@ -132,11 +142,15 @@ def _unlike(found: OnnxModel, folder: Path, tolerance: float) -> str:
     import numpy as np
     import pandas as pd
 
+    from prefect_mlops.core.runtimes import largest_difference
+
     golden = json.loads((folder / "golden.json").read_text())
     said = found.predict(pd.DataFrame(golden["rows"]))
-    offline = golden["predictions"] if said.probabilities is None else golden["probabilities"]
-    told = said.labels if said.probabilities is None else said.probabilities
-    gap = float(np.max(np.abs(told - np.asarray(offline, dtype=np.float64)), initial=0.0))
+    told = said.probabilities if said.quantiles is None else said.quantiles
+    offline = golden["probabilities"] or golden["quantiles"]
+    if told is None or offline is None:
+        told, offline = said.labels.reshape(-1, 1), np.asarray(golden["predictions"]).reshape(-1, 1)
+    gap = largest_difference(offline, told)
     if not gap <= tolerance:
         return f"its answers to the golden rows are off by {gap:.3g}, {tolerance:g} is allowed"
     if said.probabilities is not None and said.labels.tolist() != golden["predictions"]:

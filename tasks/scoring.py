@@ -13,7 +13,7 @@ from prefect_mlops.core.acceptance import ACCEPTED_AT
 from prefect_mlops.core.errors import DataError, StorageError
 from prefect_mlops.core.names import artifact_key
 from prefect_mlops.core.scoring import Arm, Recorded, Window, due_windows
-from prefect_mlops.core.scoring.plan import Kind, grouped, window_ends, window_name
+from prefect_mlops.core.scoring.plan import Kind, grouped, window_before, window_ends, window_name
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.tasks.runs import run_logger
 from prefect_mlops.tasks.scorers import Scorer, load_scorer
@@ -115,13 +115,14 @@ def plan_scores(
     """
     from prefect_mlops.blocks.scores import ScoreTable
 
-    found, timeless = count_windows(tables, spec, data_version, as_of)
+    found, timeless, fresh = count_windows(tables, spec, data_version, as_of, lineage)
+    learned = learned_until(spec, lineage)
     due = due_windows(
         found,
-        ScoreTable(tables, spec.name).recorded("champion"),
+        ScoreTable(tables, spec.name).recorded("champion").windows,
         version,
         as_of,
-        learned_until=learned_until(spec, lineage),
+        learned_until=window_before(learned) if fresh else learned,
         start=start,
         end=end,
     )
@@ -160,9 +161,10 @@ def score_windows(
     scored: list[Window] = []
     for group in grouped(plan.windows):
         for _ in range(ATTEMPTS):
-            left = _left(table.recorded(plan.arm), group, plan.version)
-            rows = _score_rows(tables, spec, scorer, left, stamp)
-            if not left or table.replace(plan.arm, [window.name for window in left], rows) is not None:
+            seen = table.recorded(plan.arm)
+            left = _left(seen.windows, group, plan.version)
+            rows, names = _score_rows(tables, spec, scorer, left, stamp), [window.name for window in left]
+            if not left or table.replace(plan.arm, names, rows, seen.table_version) is not None:
                 scored += left
                 break
             run_logger().info("Another run scored windows of %s meanwhile; looking again", group[0].name)
@@ -194,31 +196,47 @@ def clock_of(spec: ModelSpec) -> tuple[str, Kind]:
     return ACCEPTED_AT, "batch"
 
 
+def learned_to(spec: ModelSpec, lineage: Lineage) -> datetime | None:
+    """The moment up to which a version learned; None where nobody knows it."""
+    known = lineage.cutoff if clock_of(spec)[1] == "day" else lineage.as_of
+    return datetime.fromisoformat(known) if known else None
+
+
 def learned_until(spec: ModelSpec, lineage: Lineage) -> str:
     """The window up to which a version learned; empty where nobody knows it."""
-    _, kind = clock_of(spec)
-    known = lineage.cutoff if kind == "day" else lineage.as_of
-    return window_name(datetime.fromisoformat(known), kind) if known else ""
+    moment = learned_to(spec, lineage)
+    return window_name(moment, clock_of(spec)[1]) if moment else ""
 
 
 def count_windows(
-    tables: DeltaTables, spec: ModelSpec, data_version: int, as_of: datetime
-) -> tuple[dict[str, int], int]:
-    """Rows of each window up to a moment, and how many have no time at all."""
+    tables: DeltaTables, spec: ModelSpec, data_version: int, as_of: datetime, lineage: Lineage
+) -> tuple[dict[str, int], int, bool]:
+    """Rows of each window up to a moment, and how many have no time at all.
+
+    The third is whether the last window that a version learned from also has rows newer than those: a day that was
+    not over when it learned.
+    """
+    import pyarrow.compute as pc
+
     from prefect_mlops.blocks.streams import stream_rows
     from prefect_mlops.core.scoring.records import window_names
 
     counts: dict[str, int] = {}
-    timeless = 0
+    timeless, fresh = 0, False
     if data_version < 0:
-        return counts, timeless
-    clock, kind = clock_of(spec)
+        return counts, timeless, fresh
+    (clock, kind), learned = clock_of(spec), learned_to(spec, lineage)
+    over = window_ends(window_name(learned, kind))[1] if learned else as_of
     for part in stream_rows(tables, f"{spec.name}-accepted", data_version, [clock]):
         timeless += part[clock].null_count
         moments = part.filter(_up_to(part[clock], as_of))[clock]
         for each in window_names(moments, kind).value_counts().to_pylist():
             counts[each["values"]] = counts.get(each["values"], 0) + each["counts"]
-    return counts, timeless
+        if learned and not fresh:
+            fresh = (
+                len(moments.filter(pc.and_(pc.invert(_up_to(moments, learned)), _up_to(moments, over - MOMENT)))) > 0
+            )
+    return counts, timeless, fresh
 
 
 def _left(recorded: Mapping[str, Recorded], group: Sequence[Window], version: int) -> list[Window]:

@@ -32,6 +32,8 @@ SKEWED = 5.0
 """Users of the smaller arm for each squared unit of skewness, before means are compared: with fewer the few who spend
 much are all in one arm, and 10% of the traffic told equal versions apart in 12% of tests at an alpha of 5%."""
 HALVINGS = 50
+MEASURED = ("cost", "error")
+"""Metrics whose first outcomes may all be 0 or 1 by chance; the form of a test must not change while it goes on."""
 FAR = 25.0
 """In log odds: beyond it nothing bounds a share."""
 Path = npt.NDArray[np.float64]
@@ -126,36 +128,40 @@ def relative_interval(yes: Path, others: Path, share: float, alpha: float) -> tu
     return ends[0], ends[1]
 
 
-def effects_over_time(plan: Comparison, outcomes: Outcomes, place: int) -> dict[str, npt.NDArray[np.float64]]:
-    """One arm's effect after each of its and the first arm's users, for the picture and the last of them for the look.
+def effects_over_time(
+    plan: Comparison, outcomes: Outcomes, place: int, most: int | None = None
+) -> dict[str, npt.NDArray[np.float64]]:
+    """One arm's effect after its and the first arm's users: for the picture, and the last of them for a look.
 
     Args:
         plan: The plan.
         outcomes: In the order in which they became known.
         place: The arm's place in the plan.
+        most: At how many of the users, evenly and with the last one; at each when None.
 
     Returns:
-        `users`, `estimate`, `low` and `high`, each of shape `(users of the two,)`; NaN where nothing is known.
+        `users`, `estimate`, `low` and `high`, each of shape `(points,)`; NaN where nothing is known.
     """
     two = (outcomes.arm == 0) | (outcomes.arm == place)
     mine, value = (outcomes.arm[two] == place).astype(float), outcomes.value[two]
-    users = np.stack([(1 - mine).cumsum(), mine.cumsum()])
-    totals = np.stack([((1 - mine) * value).cumsum(), (mine * value).cumsum()])
+    at = np.arange(len(value)) if most is None else _evenly(len(value), most)
+    arms = np.stack([1 - mine, mine])
+    users, totals = arms.cumsum(axis=1)[:, at], (arms * value).cumsum(axis=1)[:, at]
     share = plan.arms[place].percent / (plan.arms[0].percent + plan.arms[place].percent)
     enough = users.min(axis=0) >= plan.least_users
     with np.errstate(divide="ignore", invalid="ignore"):
         means = totals / users
-        if is_yes_or_no(outcomes.value):
+        if counts_events(plan, outcomes):
             estimate = means[1] / means[0] - 1
             low, high = relative_interval(totals[1], totals[0], share, plan.level)
         else:
-            squares = np.stack([((1 - mine) * value**2).cumsum(), (mine * value**2).cumsum()])
+            squares = (arms * value**2).cumsum(axis=1)[:, at]
             spread = np.maximum(squares / users - means**2, 0) * users / np.maximum(users - 1, 1)
             estimate = means[1] - means[0]
             seen = users.sum(axis=0)
             wide = np.sqrt(seen * (spread / users).sum(axis=0)) * half_width(seen, plan.level)
             low, high = estimate - wide, estimate + wide
-            enough &= users.min(axis=0) >= SKEWED * _skewness(value) ** 2
+            enough &= users.min(axis=0) >= SKEWED * _skewness(value)[at] ** 2
     named = {"estimate": estimate, "low": low, "high": high}
     return {"users": users.sum(axis=0)} | {name: np.where(enough, path, np.nan) for name, path in named.items()}
 
@@ -183,9 +189,14 @@ def split_evidence(arm: npt.NDArray[np.intp], shares: npt.NDArray[np.float64]) -
     return evidence
 
 
-def is_yes_or_no(values: npt.NDArray[np.float64]) -> bool:
-    """Whether all outcomes are 0 or 1; so is nothing at all."""
-    return bool(np.isin(values, (0.0, 1.0)).all())
+def counts_events(plan: Comparison, outcomes: Outcomes) -> bool:
+    """Whether an outcome is yes or no: all are 0 or 1, and the metric could not bring others tomorrow."""
+    return plan.metric not in MEASURED and bool(np.isin(outcomes.value, (0.0, 1.0)).all())
+
+
+def _evenly(users: int, most: int) -> npt.NDArray[np.intp]:
+    """Places of at most so many users, the last one among them."""
+    return np.unique(np.linspace(users - 1, 0, most).astype(np.intp)) if users else np.arange(0)
 
 
 def _skewness(values: Path) -> Path:

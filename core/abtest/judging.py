@@ -15,15 +15,15 @@ import numpy.typing as npt
 
 from prefect_mlops.core.abtest.intervals import (
     Outcomes,
+    counts_events,
     effects_over_time,
-    half_width,
-    is_yes_or_no,
     split_evidence,
 )
+from prefect_mlops.core.abtest.needed import users_needed
 from prefect_mlops.core.abtest.plan import Comparison
 from prefect_mlops.core.parts import Frozen
 
-__all__ = ["Effect", "Finding", "judge_arms", "users_needed"]
+__all__ = ["Effect", "Finding", "judge_arms"]
 
 Verdict = Literal["better", "worse", "no difference", "undecided", "ongoing", "invalid"]
 
@@ -76,6 +76,8 @@ class Finding(Frozen):
         assigned: Users that were assigned to each arm.
         split: The larger E against the split of all users and of those with an outcome.
         winner: The version that is better, None where none is shown to be.
+        needed: Users with an outcome who would tell a change that just matters in more than half of all tests, where
+            the metric spreads as it did so far; None where that is not known.
     """
 
     verdict: Verdict
@@ -84,6 +86,7 @@ class Finding(Frozen):
     assigned: tuple[int, ...]
     split: float = 1.0
     winner: int | None = None
+    needed: int | None = None
 
 
 def judge_arms(plan: Comparison, assigned: npt.NDArray[np.intp], outcomes: Outcomes, days: float) -> Finding:
@@ -100,16 +103,20 @@ def judge_arms(plan: Comparison, assigned: npt.NDArray[np.intp], outcomes: Outco
         difference` when each lies within what matters; `undecided` when the time is up; else `ongoing`.
     """
     shares = np.array([arm.percent for arm in plan.arms]) / 100
-    counts = tuple(int(count) for count in np.bincount(assigned, minlength=len(shares)))
-    split = max(_largest(split_evidence(assigned, shares)), _largest(split_evidence(outcomes.arm, shares)))
+    counts = _counts(assigned, len(shares))
+    splits = {
+        "": (_largest(split_evidence(assigned, shares)), counts),
+        " with an outcome": (_largest(split_evidence(outcomes.arm, shares)), _counts(outcomes.arm, len(shares))),
+    }
+    which, (split, seen) = max(splits.items(), key=lambda each: each[1][0])
     effects = tuple(_effect(plan, outcomes, place) for place in range(1, len(plan.arms)))
     told = "; ".join(effect.sentence for effect in effects)
-    found: dict[str, Any] = {"effects": effects, "assigned": counts, "split": split}
+    needed = users_needed(plan, outcomes)
+    found: dict[str, Any] = {"effects": effects, "assigned": counts, "split": split, "needed": needed}
     if split >= 2 / plan.alpha_split:
         asked = " / ".join(f"{share:.0%}" for share in shares)
-        reason = (
-            f"The users are not split {asked} ({' / '.join(map(str, counts))} assigned, E {split:.3g}); nothing holds."
-        )
+        found_as = " / ".join(f"{count:,}" for count in seen)
+        reason = f"The users{which} are not split {asked} but {found_as} (E {split:.3g}); nothing that they say holds."
         return Finding(verdict="invalid", reason=reason, **found)
     better = [effect for effect in effects if effect.verdict == "better"]
     if better:
@@ -125,36 +132,9 @@ def judge_arms(plan: Comparison, assigned: npt.NDArray[np.intp], outcomes: Outco
     return Finding(verdict="ongoing", reason=f"Not told apart yet after {days:.3g} days: {told}.", **found)
 
 
-def users_needed(plan: Comparison, relative_spread: float) -> int:
-    """Users with an outcome, over all arms, after which a change that just matters is told in half of all tests.
-
-    Args:
-        plan: The plan.
-        relative_spread: Standard deviation of the metric over its mean; of a rate `p` it is `sqrt((1 - p) / p)`.
-
-    Examples:
-        A rate of 10% spreads by 3; to tell 9% from 10% at half the traffic:
-
-        >>> arms = ({"version": 1, "percent": 50}, {"version": 2, "percent": 50})
-        >>> users_needed(Comparison(arms=arms, metric="wrong", goal="less", user_key="x-user"), 3.0)
-        43060
-    """
-    first, *others = (arm.percent / 100 for arm in plan.arms)
-    both = first + min(others)
-    spread = relative_spread * np.sqrt(both / first + both / min(others))
-    low, high = 1, 2
-    while spread * half_width(np.array(high), plan.level) > plan.matters:
-        low, high = high, high * 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        enough = spread * half_width(np.array(middle), plan.level) <= plan.matters
-        low, high = (low, middle) if enough else (middle, high)
-    return int(np.ceil(high / both))
-
-
 def _effect(plan: Comparison, outcomes: Outcomes, place: int) -> Effect:
     mine, first = outcomes.value[outcomes.arm == place], outcomes.value[outcomes.arm == 0]
-    relative = is_yes_or_no(outcomes.value)
+    relative = counts_events(plan, outcomes)
     known = Effect(
         version=plan.arms[place].version,
         users=len(mine),
@@ -163,7 +143,7 @@ def _effect(plan: Comparison, outcomes: Outcomes, place: int) -> Effect:
         champion_mean=float(first.mean()) if len(first) else None,
         scale="relative" if relative else "difference",
     )
-    path = effects_over_time(plan, outcomes, place)
+    path = effects_over_time(plan, outcomes, place, most=1)
     ends = [float(path[name][-1]) if len(path[name]) else np.nan for name in ("estimate", "low", "high")]
     if np.isnan(ends).any():
         return known
@@ -178,6 +158,10 @@ def _verdict(plan: Comparison, low: float, high: float, matters: float) -> Verdi
     if more or less:
         return "better" if more == (plan.goal == "more") else "worse"
     return "no difference" if -matters < low and high < matters else "ongoing"
+
+
+def _counts(arm: npt.NDArray[np.intp], arms: int) -> tuple[int, ...]:
+    return tuple(int(count) for count in np.bincount(arm, minlength=arms))
 
 
 def _largest(path: npt.NDArray[np.float64]) -> float:

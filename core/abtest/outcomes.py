@@ -22,24 +22,31 @@ OWN_METRICS = ("wrong", "cost", "error")
 """Metrics that follow from prediction and target; any other one is a column of what is known later."""
 
 
-def first_requests(requests: Sequence[Request], percents: Sequence[int]) -> pd.DataFrame:
+def first_requests(requests: Sequence[Request], percent: int, slots: Sequence[str]) -> pd.DataFrame:
     """The first request of every user who is named, in the order in which they came.
 
     Args:
         requests: All since the arms began to share the traffic, in the order of their ends.
-        percents: Of the arms; requests at another share belong to no test.
+        percent: The last arm's share; requests at another one belong to no test.
+        slots: Where the arms serve, in their order.
 
     Returns:
-        `user`, `request_id` and `arm`, 0 for the champion.
+        `user`, `request_id` and `arm`, the place of its slot; 0 for the champion.
 
     Examples:
         >>> from prefect_mlops.core.rollout.requests import Request
         >>> asked = enumerate(["ann", "bob", "ann"])
-        >>> seen = [Request(f"r{number}", user, user == "bob", 50, False, 1.0) for number, user in asked]
-        >>> first_requests(seen, (50, 50))[["request_id", "arm"]].to_numpy().tolist()
+        >>> slots = {"ann": "a", "bob": "b"}
+        >>> seen = [Request(f"r{n}", user, user == "bob", 50, False, 1.0, slots[user]) for n, user in asked]
+        >>> first_requests(seen, 50, ("a", "b"))[["request_id", "arm"]].to_numpy().tolist()
         [['r0', 0], ['r1', 1]]
     """
-    mine = [(row.user, row.chain, int(row.on_canary)) for row in requests if row.user and row.percent == percents[-1]]
+    places = {slot: place for place, slot in enumerate(slots)}
+    mine = [
+        (row.user, row.chain, places[row.slot])
+        for row in requests
+        if row.user and row.percent == percent and row.slot in places
+    ]
     found = pd.DataFrame(mine, columns=["user", "request_id", "arm"])
     return found.drop_duplicates("user").reset_index(drop=True)
 
@@ -92,7 +99,8 @@ def outcomes_of(
         known: `key`, `known` (target or column) and `at` (when it became known) of the labelled rows.
     """
     versions = {arm.version: place for place, arm in enumerate(plan.arms)}
-    asked = first.merge(predictions, on="request_id")
+    named = first.drop_duplicates("request_id", keep=False)  # an id that callers share names nobody's request
+    asked = named.merge(predictions, on="request_id")
     asked = asked[asked["version"].map(versions) == asked["arm"]]
     rows = asked.merge(known, on="key", how="left")
     labelled = rows["known"].notna()

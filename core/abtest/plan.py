@@ -70,6 +70,11 @@ class Comparison(Frozen):
         return self.alpha / (len(self.arms) - 1)
 
     @property
+    def subject(self) -> str:
+        """The versions that are held against the first one, as ledger and events name them."""
+        return "+".join(str(arm.version) for arm in self.arms[1:])
+
+    @property
     def said(self) -> str:
         """Who gets how much, for people."""
         return ", ".join(f"{arm.version} ({arm.percent}%)" for arm in self.arms)

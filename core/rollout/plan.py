@@ -9,6 +9,8 @@ from prefect_mlops.core.parts import Frozen
 
 __all__ = ["SHARES_OF_LIMIT", "Need", "Quality", "RolloutPlan", "Shadow", "requests_needed"]
 
+LONGEST_SECONDS = 7 * 24 * 3600
+"""More than all steps of a plan may take together: the release's flow itself ends on the day after."""
 SHARES_OF_LIMIT = (0.0, 0.2, 0.4, 0.6, 0.8)
 """The rates, as shares of a limit, on which the test that a canary keeps to it bets."""
 
@@ -97,6 +99,12 @@ class RolloutPlan(Frozen):
             raise ValueError(
                 f"max_seconds_per_step must be more than min_seconds_per_step; found {self.max_seconds_per_step:g} and "
                 f"{self.min_seconds_per_step:g}"
+            )
+        longest = self.max_seconds_per_step * len(self.steps) + (self.shadow.max_seconds if self.shadow else 0)
+        if longest > LONGEST_SECONDS:
+            raise ValueError(
+                f"all steps together may last {LONGEST_SECONDS:,} seconds, a week; found {longest:,.0f}. Lower "
+                "max_seconds_per_step, or the shadow's max_seconds"
             )
         if self.hold_back and self.hold_back >= 100 - self.steps[-1]:
             raise ValueError(

@@ -6,9 +6,10 @@ from prefect_mlops.core.ledger import Record
 from prefect_mlops.core.parts import Frozen
 from prefect_mlops.core.reign import TAKES_OVER
 
-__all__ = ["BEGUN", "ENDED", "RESUMED", "OpenRelease", "open_release"]
+__all__ = ["BEGUN", "ENDED", "RESUMED", "ROLLBACK_ASKED", "OpenRelease", "open_release", "rollback_asked"]
 
 BEGUN, RESUMED, ENDED = "release.begun", "release.resumed", "release.ended"
+ROLLBACK_ASKED = "rollback.asked"
 STEPPED = "canary.step"
 ASKED, GIVEN, REFUSED = "approval.asked", "approval.given", "approval.refused"
 CLOSES = (ENDED, REFUSED, *TAKES_OVER)
@@ -26,6 +27,7 @@ class OpenRelease(Frozen):
         resumed: How often a run has gone on with it.
         passed: The shares of the steps that it has passed; 0 for its shadow.
         asks: The run that waits for a person's answer; empty where none does.
+        run: The run that began it or went on with it last; empty where the ledger is older than this.
     """
 
     version: int
@@ -35,6 +37,7 @@ class OpenRelease(Frozen):
     resumed: int = 0
     passed: tuple[int, ...] = ()
     asks: str = ""
+    run: str = ""
 
 
 def open_release(records: Sequence[Record]) -> OpenRelease | None:
@@ -50,16 +53,39 @@ def open_release(records: Sequence[Record]) -> OpenRelease | None:
     for record in records:
         if record.stage == BEGUN:
             found = OpenRelease(
-                version=int(record.subject), champion=record.body["champion"], at=record.at, as_of=record.as_of
+                version=int(record.subject),
+                champion=record.body["champion"],
+                at=record.at,
+                as_of=record.as_of,
+                run=record.body.get("run", ""),
             )
         elif record.stage in CLOSES:
             found = None
         elif found is None or record.subject != str(found.version):
             continue
         elif record.stage == RESUMED:
-            found = found.model_copy(update={"resumed": found.resumed + 1})
+            found = found.model_copy(update={"resumed": found.resumed + 1, "run": record.body.get("run", "")})
         elif record.stage in (ASKED, GIVEN):
             found = found.model_copy(update={"asks": record.body["run"] if record.stage == ASKED else ""})
         elif record.stage == STEPPED and record.body["step"]["outcome"] == "go on":
             found = found.model_copy(update={"passed": (*found.passed, int(record.body["share"]))})
     return found
+
+
+def rollback_asked(records: Sequence[Record], version: int) -> str:
+    """Why a version's release gives way to a rollback that somebody has asked for since it began; empty for none.
+
+    Args:
+        records: The model's records, oldest first.
+        version: The version that is released.
+    """
+    why = ""
+    for record in records:
+        if record.stage == BEGUN and record.subject == str(version):
+            why = ""
+        elif record.stage == ROLLBACK_ASKED:
+            why = (
+                f"A rollback to version {record.subject} was asked for while version {version} rolled out "
+                f"({record.body['reason']}); version {version} is undone."
+            )
+    return why

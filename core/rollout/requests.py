@@ -15,6 +15,7 @@ class Request(NamedTuple):
         percent: The canary's percent of the traffic when it was assigned.
         failed: Whether the version that it was assigned to failed it.
         milliseconds: From its arrival to its answer.
+        slot: The slot that it was assigned to; empty where only two share the traffic and nobody wrote it down.
     """
 
     chain: str
@@ -23,3 +24,4 @@ class Request(NamedTuple):
     percent: int
     failed: bool
     milliseconds: float
+    slot: str = ""

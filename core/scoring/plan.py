@@ -15,7 +15,17 @@ from pydantic import Field
 from prefect_mlops.core.errors import DataError
 from prefect_mlops.core.parts import Frozen
 
-__all__ = ["Arm", "Recorded", "Scoring", "Window", "due_windows", "grouped", "window_ends", "window_name"]
+__all__ = [
+    "Arm",
+    "Recorded",
+    "Scoring",
+    "Window",
+    "due_windows",
+    "grouped",
+    "window_before",
+    "window_ends",
+    "window_name",
+]
 
 Arm = Literal["champion", "shadow"]
 Kind = Literal["day", "batch"]
@@ -39,6 +49,13 @@ class Scoring(Frozen):
     disagreement_limit: Annotated[
         float, Field(gt=0, lt=1, description="Share of rows that a candidate beside may answer otherwise.")
     ] = 0.2
+    candidates: Annotated[
+        Literal["unscored", "first", "only"],
+        Field(
+            description="Whether a release has its version score beside the champion: not at all, first and then by "
+            "canary, or only so, for a model that nobody calls."
+        ),
+    ] = "unscored"
 
 
 class Recorded(NamedTuple):
@@ -117,6 +134,17 @@ def window_ends(name: str) -> tuple[datetime, datetime]:
         return moment, moment + timedelta(microseconds=1)
     first = datetime.fromisoformat(name).replace(tzinfo=UTC)
     return first, first + timedelta(days=1)
+
+
+def window_before(name: str) -> str:
+    """The name just before a window's own.
+
+    Examples:
+        >>> window_before("2013-05-01"), window_before("2013-05-01T220000.000000Z")
+        ('2013-04-30', '2013-05-01T215959.999999Z')
+    """
+    first, _ = window_ends(name)
+    return window_name(first - timedelta(microseconds=1), "batch" if "T" in name else "day")
 
 
 def due_windows(

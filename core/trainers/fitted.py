@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from prefect_mlops.core.spec import ModelSpec
 
-__all__ = ["FittedModel", "Predictions", "Trainer", "prepare", "trusted_types"]
+__all__ = ["FittedModel", "Predictions", "Trainer", "prepare", "trusted_types", "uncrossed"]
 
 MISSING = "missing"
 """The category that stands for no value."""
@@ -143,6 +143,25 @@ def prepare(rows: pd.DataFrame, features: tuple[str, ...], categories: tuple[str
     return pd.DataFrame(columns, index=rows.index)
 
 
+def uncrossed(told: np.ndarray, middle: int) -> np.ndarray:
+    """Quantiles of which none crosses the median: where one would, it ends at it.
+
+    Args:
+        told: Quantiles in rising order, shape `(rows, quantiles)`.
+        middle: The place of the median.
+
+    Examples:
+        >>> import numpy as np
+        >>> uncrossed(np.array([[5.0, 4.0, 7.0]]), 1).tolist()
+        [[4.0, 4.0, 7.0]]
+    """
+    import numpy as np
+
+    told[:, : middle + 1] = np.minimum.accumulate(told[:, middle::-1], axis=1)[:, ::-1]
+    told[:, middle:] = np.maximum.accumulate(told[:, middle:], axis=1)
+    return told
+
+
 def trusted_types(model: FittedModel) -> list[str]:
     """The types that `skops.io.loads(..., trusted=...)` must be told of to read a model's pipeline back.
 
@@ -173,8 +192,7 @@ def _between(pipeline: Any, frame: pd.DataFrame, middle: int) -> Predictions:
     for _, step in pipeline.steps[:-1]:
         columns = step.transform(columns)
     told = np.asarray(_last(pipeline).transform(columns), dtype=np.float64)
-    told[:, : middle + 1] = np.minimum.accumulate(told[:, middle::-1], axis=1)[:, ::-1]
-    told[:, middle:] = np.maximum.accumulate(told[:, middle:], axis=1)
+    told = uncrossed(told, middle)
     return Predictions(told[:, middle].copy(), None, told)
 
 

@@ -9,11 +9,12 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import psutil
 
-from prefect_mlops.blocks import LocalTarget
+from prefect_mlops.blocks import DeltaTables, LocalTarget
+from prefect_mlops.blocks.scores import ScoreTable
 from prefect_mlops.core.specfile import load_spec
 from prefect_mlops.deployments.demo.report import Stage, table_of, write_results
 from prefect_mlops.deployments.demo.servers import (
@@ -27,6 +28,9 @@ from prefect_mlops.deployments.demo.servers import (
 from prefect_mlops.deployments.demo.story import Story
 from prefect_mlops.deployments.demo.traffic import Caller
 from prefect_mlops.deployments.demo.watch import RunWatcher
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Ports", "run_demo"]
 
@@ -171,7 +175,11 @@ def _play(last_month: int, folder: Path, processes: dict[str, Process], target: 
         own = psutil.Process().cpu_times()
         return own.user + own.system + sum(process.cpu_seconds() for process in processes.values())
 
-    story = Story(spec, drops, watcher, caller, cpu_seconds, _tell)
+    def scored_keys() -> "pd.Series":
+        tables = DeltaTables(root=str(folder / "home" / "tables"))
+        return ScoreTable(tables, spec.name).read("champion", ["key"])["key"]
+
+    story = Story(spec, drops, watcher, caller, scored_keys, cpu_seconds, _tell)
     try:
         story.play(last_month)
     finally:

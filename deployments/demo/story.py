@@ -37,6 +37,7 @@ class Story:
         folder: Where batches are written before they are dropped.
         watcher: Sees the runs.
         caller: Sends the requests.
+        scored_keys: The keys of all rows in the table of scores, as they stand there.
         cpu_seconds: CPU seconds spent so far by all that runs.
         tell: Says one line.
     """
@@ -45,6 +46,7 @@ class Story:
     folder: Path
     watcher: RunWatcher
     caller: Caller
+    scored_keys: "Callable[[], pd.Series]"
     cpu_seconds: Callable[[], float]
     tell: Callable[[str], None]
     stages: list[Stage] = field(default_factory=list)
@@ -72,6 +74,7 @@ class Story:
         as_of = _end_of(HISTORY[-1])
         self._drop("rows-2013-q1.parquet", pd.concat([flight_rows(month) for month in HISTORY]), as_of)
         self._expect("mlops-ingest", "January to March", "Accepted")
+        self._expect("mlops-score", "January to March", "Unserved")
         self._drop("labels-2013-q1.parquet", pd.concat([flight_labels(month) for month in HISTORY]), as_of)
         self._expect("mlops-ingest", "their labels", "Accepted")
         self._expect("mlops-monitor", "is there a champion?", "Unserved")
@@ -85,6 +88,8 @@ class Story:
         as_of = _end_of(month)
         self._drop(f"rows-2013-{month:02d}.parquet", rows, as_of)
         self._expect("mlops-ingest", name, "Accepted")
+        self._expect("mlops-score", name, "Scored")
+        self._require_scored(name, rows)
         self._measure(f"{name}'s requests", lambda: self.caller.send(rows))
         self._drop(f"labels-2013-{month:02d}.parquet", flight_labels(month), as_of)
         self._expect("mlops-ingest", f"{name}'s labels", "Accepted")
@@ -95,6 +100,16 @@ class Story:
         if trained.state == "Accepted":
             canary = rows.tail(5000)
             self._expect("mlops-release", f"{name}: canary", meanwhile=lambda: self.caller.trickle(canary, 2.0))
+
+    def _require_scored(self, name: str, rows: "pd.DataFrame") -> None:
+        """Each row of a month must stand in the table of scores, and once."""
+        scored = self.scored_keys()
+        found = int(scored.isin(set(rows["flight_id"])).sum())
+        if found != len(rows) or not scored.is_unique:
+            raise ServingError(
+                f"{found:,} scores are on record of {name}'s {len(rows):,} rows", "Look at the run of mlops-score"
+            )
+        self.tell(f"   {name}: {len(rows):,} rows, {found:,} scores, each row once")
 
     def _worse_candidate(self, month: int) -> None:
         """Ask for a training that can only be worse, as a careless colleague would: on demand, by hand."""

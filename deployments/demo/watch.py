@@ -62,6 +62,8 @@ class RunWatcher:
             for run in self._runs():
                 if run["id"] in self._told or self._flow_name(run["flow_id"]) != flow or run["parent_task_run_id"]:
                     continue
+                if run["parameters"].get("promoted"):  # the watch of a promotion, minutes later: no part of the story
+                    continue
                 if run["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
                     self._told.add(run["id"])
                     return self._seen(flow, run)

@@ -1,17 +1,21 @@
 """Serves the bento in whose folder it lies: one process of uvicorn, which ends when the model cannot load.
 
 `python run.py --port 3000`; `bentoml serve` does the same with a supervisor, which starts a failing worker for ever.
+Where `MLOPS_PREFIX` is `/flights`, it answers `/flights/predict` as it does `/predict`.
 """
 
 import argparse
 import gc
 import os
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 KEPT_ALIVE_SECONDS = 75
 """Longer than a gateway keeps an idle connection, so that it is never the server who closes one."""
 DRAIN_SECONDS = 30
+App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 def main() -> None:
@@ -23,6 +27,10 @@ def main() -> None:
     folder = Path(__file__).parent
     sys.path.insert(0, str(folder))
     os.chdir(folder)
+    if (folder / "lean.py").is_file():  # a team's own service may call anything, and comes without it
+        from lean import skip_unused
+
+        skip_unused()
 
     import uvicorn
     from bentoml._internal.configuration.containers import BentoMLContainer
@@ -36,7 +44,9 @@ def main() -> None:
     server_context.service_name = server_context.bento_name = service.name
     server_context.bento_version = folder.parent.name  # its metrics say which bento counted
     server_context.service_routes = [api.route for api in service.apis.values()]
-    app = service.to_asgi()
+    app: App = service.to_asgi()
+    if prefix := os.environ.get("MLOPS_PREFIX", "").rstrip("/"):
+        app = below(prefix, app)
     gc.collect()
     gc.freeze()  # what importing made stays for good; no later collection looks at it again
     uvicorn.run(
@@ -46,9 +56,22 @@ def main() -> None:
         access_log=False,
         log_level="warning",
         server_header=False,
+        ws="none",
         timeout_keep_alive=KEPT_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
+
+
+def below(prefix: str, app: App) -> App:
+    """The app, also below a path: a load balancer hands on the path of a request as it is."""
+
+    async def serve(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(f"{prefix}/"):
+            path = scope["path"][len(prefix) :]
+            scope = {**scope, "path": path, "raw_path": path.encode()}
+        await app(scope, receive, send)
+
+    return serve
 
 
 if __name__ == "__main__":

@@ -249,8 +249,8 @@ def test_a_reader_goes_on_where_it_stopped_and_half_a_line_waits(tmp_path: Path)
     file.write_text("\n".join(lines) + "\n")
     second = read_requests(tmp_path, "echo", 3, "b", first.position)
 
-    assert first.requests == (Request("c", "", True, 10, False, 2.5),)
-    assert second.requests == (Request("c", "", True, 10, False, 2.5),)  # who went away did not see a failure
+    assert first.requests == (Request("c", "", True, 10, False, 2.5, "b"),)
+    assert second.requests == (Request("c", "", True, 10, False, 2.5, "b"),)  # who went away did not see a failure
     assert read_requests(tmp_path, "echo", 3, "b", second.position).requests == ()
     assert file.stat().st_mode & 0o077 == 0
 

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from prefect_mlops.core.ledger import GENESIS, Record, seal
-from prefect_mlops.core.rollout.releases import open_release
+from prefect_mlops.core.rollout.releases import open_release, rollback_asked
 
 Entry = tuple[str, str, dict[str, Any]]
-BEGUN: Entry = ("release.begun", "2", {"champion": 1})
+BEGUN: Entry = ("release.begun", "2", {"champion": 1, "run": "r1"})
 GONE_ON: Entry = ("canary.step", "2", {"share": 0, "step": {"outcome": "go on"}})
 HELD: Entry = ("canary.step", "2", {"share": 10, "step": {"outcome": "undecided"}})
-RESUMED: Entry = ("release.resumed", "2", {})
+RESUMED: Entry = ("release.resumed", "2", {"run": "r2"})
+ASKED: Entry = ("rollback.asked", "1", {"reason": "slow"})
 
 
 def story(*entries: Entry) -> list[Record]:
@@ -30,7 +31,7 @@ def test_a_release_that_stopped_keeps_what_it_has_passed_and_how_often_it_was_go
 
     assert found is not None
     assert (found.version, found.champion, found.resumed, found.passed) == (2, 1, 2, (0,))
-    assert found.at == "2026-01-01T12:00:01+00:00"
+    assert (found.at, found.run) == ("2026-01-01T12:00:01+00:00", "r2")
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,7 @@ def test_a_release_that_stopped_keeps_what_it_has_passed_and_how_often_it_was_go
         ("champion.promoted", "2", {"version": 2}),
         ("champion.rolled-back", "1", {"version": 1}),
         ("champion.adopted", "7", {"version": 7}),
-        ("approval.rejected", "2", {}),
+        ("approval.refused", "2", {}),
     ],
 )
 def test_an_end_closes_it_whoever_was_behind_it(end: Entry) -> None:
@@ -57,3 +58,20 @@ def test_the_last_one_begun_is_the_open_one_and_takes_nothing_from_another() -> 
 
 def test_nothing_is_open_where_nothing_was_begun() -> None:
     assert open_release(story(GONE_ON, RESUMED)) is None
+
+
+@pytest.mark.parametrize(
+    ("told", "gives_way"),
+    [
+        ((BEGUN,), False),
+        ((BEGUN, ASKED), True),
+        ((BEGUN, ASKED, RESUMED), True),
+        ((ASKED, BEGUN), False),
+        ((BEGUN, ASKED, BEGUN), False),
+        ((BEGUN, ASKED, ("release.begun", "3", {"champion": 1})), True),
+    ],
+)
+def test_a_release_gives_way_to_a_rollback_that_was_asked_for_since_it_began(
+    told: tuple[Entry, ...], gives_way: bool
+) -> None:
+    assert bool(rollback_asked(story(*told), 2)) == gives_way

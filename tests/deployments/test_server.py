@@ -123,7 +123,7 @@ def test_a_new_project_deploys_from_its_own_folder(deployed: Deployed, tmp_path:
     run([str(BIN / "prefect"), "--no-prompt", "deploy", "--all"], deployed.env, tmp_path)
 
     named = {"name": {"any_": ["credit-risk"]}}
-    assert len(api(deployed.url, "deployments/filter", deployments=named)) == 6
+    assert len(api(deployed.url, "deployments/filter", deployments=named)) == 7
     for deployment in api(deployed.url, "deployments/filter", deployments=named):
         httpx.delete(f"{deployed.url}/deployments/{deployment['id']}")
 

@@ -13,6 +13,7 @@ from prefect_mlops.core.events import SUBJECT_LABEL, Event, event_payload
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.deployments.new import write_new
 from prefect_mlops.deployments.sync import is_stale, read_specs, render_project, write_project
+from prefect_mlops.deployments.where import Where
 
 OURS = Path(__file__).parents[2] / "deployments"
 
@@ -121,13 +122,17 @@ def test_only_a_breach_moves_a_champion_back_and_a_failed_canary_starts_nothing(
     assert not {flow for flow, event in reactions if event in (Event.CANARY_FAILED, Event.CANARY_STEPPED)}
 
 
-def test_a_release_that_stopped_half_way_is_gone_on_with_and_no_other_flow_is() -> None:
+def test_a_release_that_stopped_half_way_is_gone_on_with_one_that_was_cancelled_undone_and_no_other_flow() -> None:
     for deployment in (d for d in deployments() if d["entrypoint"].endswith(".release")):
-        (stopped,) = [one for one in deployment["triggers"] if one["expect"][0].startswith("prefect.")]
+        stopped, cancelled = [one for one in deployment["triggers"] if one["expect"][0].startswith("prefect.")]
         assert stopped["name"] == f"{deployment['name']}-release-when-release-stopped"
         assert {f"prefect.flow-run.{end}" for end in ("Crashed", "Failed", "TimedOut")} == set(stopped["expect"])
         assert stopped["parameters"] == {"version": 0}
-        assert {"prefect.resource.role": "flow", "prefect.resource.name": "mlops-release"} in stopped["match_related"]
+        assert cancelled["name"] == f"{deployment['name']}-release-when-release-cancelled"
+        assert cancelled["expect"] == ["prefect.flow-run.Cancelled"]
+        assert cancelled["parameters"] == {"version": 0, "cancelled": "{{ event.resource.id }}"}
+        for one in (stopped, cancelled):
+            assert {"prefect.resource.role": "flow", "prefect.resource.name": "mlops-release"} in one["match_related"]
 
 
 def test_a_promotion_is_looked_at_six_times_while_it_is_watched() -> None:
@@ -149,7 +154,7 @@ def test_writing_twice_gives_the_same_text(tmp_path: Path) -> None:
 
 def test_edited_schedules_and_the_chosen_pool_are_kept(tmp_path: Path) -> None:
     write_new("credit-risk", tmp_path)
-    path = write_project(tmp_path, pool="kubernetes")
+    path = write_project(tmp_path, Where("kubernetes"))
     path.write_text(path.read_text().replace("17 6 * * *", "5 1 * * *"))
 
     write_project(tmp_path)

@@ -19,6 +19,7 @@ from prefect_mlops.deployments.bootstrap import bootstrap
 from prefect_mlops.deployments.demo.datasets import wine
 from prefect_mlops.deployments.demo.servers import BIN, Process, run_command, start_server
 from prefect_mlops.deployments.sync import read_specs, write_project
+from prefect_mlops.deployments.where import Where
 
 pytestmark = pytest.mark.process
 
@@ -96,7 +97,7 @@ def deploy_watched(url: str, server_env: dict[str, str], folder: Path) -> Watche
     home, project = folder / "home", folder / "project"
     (project / "specs").mkdir(parents=True)
     (project / "specs" / SPEC.name).write_text(SPEC.read_text())
-    write_project(project, pool=POOL)
+    write_project(project, Where(POOL))
     env = {
         **server_env,
         "PREFECT_INTEGRATIONS_MLOPS_HOME": str(home),

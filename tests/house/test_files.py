@@ -8,8 +8,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LOCKS = (
-    *("requirements.lock", "requirements-dev.lock", "requirements-data.lock", "requirements-tools.lock"),
-    *("images/worker.lock", "images/server.lock"),
+    *("requirements.lock", "requirements-dev.lock", "requirements-data.lock"),
+    *("requirements-images.lock", "requirements-serving.lock", "requirements-tools.lock"),
 )
 # Folders of somebody's machine; system paths such as /etc/ssl are the same everywhere.
 MACHINE_PATH = re.compile(r"(?<![\w.:/}~$-])/(?:work|root|home|opt|Users)/[A-Za-z0-9_.-]+")
@@ -53,19 +53,6 @@ def test_a_lock_holds_names_versions_and_hashes_only(lock: str) -> None:
 
     assert not kinds
     assert any("--hash" in line for line in lines)
-
-
-@pytest.mark.parametrize("image", ["worker", "server"])
-def test_an_image_holds_the_versions_that_are_tested_but_for_boto3_which_prefect_aws_binds(image: str) -> None:
-    tested, held = (
-        dict(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / lock).read_text(), re.MULTILINE))
-        for lock in ("requirements.lock", f"images/{image}.lock")
-    )
-
-    other = {name for name in held.keys() & tested.keys() if held[name] != tested[name]}
-
-    assert other <= {"boto3", "botocore", "s3transfer"}
-    assert "uv" in held
 
 
 def test_the_locks_of_running_and_developing_agree() -> None:

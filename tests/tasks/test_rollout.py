@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 
 import httpx
 import pandas as pd
+import psutil
 import pytest
+from pydantic import SecretStr
 
-from prefect_mlops.blocks import BentoStore, LocalTarget, PredictionLog
+from prefect_mlops.blocks import BentoStore, LocalTarget, PersonalKey, PredictionLog
 from prefect_mlops.blocks.serving import free_port
 from prefect_mlops.core.errors import NotFound, ServingError
 from prefect_mlops.core.predictions import FIELDS, parse_predictions
@@ -27,6 +29,9 @@ from prefect_mlops.tasks.packaging import Bento
 from prefect_mlops.tasks.rollout import Placed
 
 pytestmark = pytest.mark.process
+
+SECRET = "sixteen letters!"
+KEY = PersonalKey(key=SecretStr(SECRET))
 
 
 class Served(NamedTuple):
@@ -84,7 +89,7 @@ def test_predictions_over_http_equal_those_offline(served: Served) -> None:
     assert (body["model"], body["version"]) == (served.spec.name, 1)
     assert [one["prediction"] for one in body["predictions"]] == said.labels.tolist()
     assert said.probabilities is not None
-    assert [one["score"] for one in body["predictions"]] == pytest.approx(said.probabilities[:, 1], abs=1e-9)
+    assert [one["score"] for one in body["predictions"]] == pytest.approx(said.probabilities[:, 1], abs=1e-6)
     assert [list(one["probabilities"]) for one in body["predictions"]] == [["False", "True"]] * 40
     assert len({one["id"] for one in body["predictions"]}) == 40
 
@@ -130,7 +135,7 @@ def test_a_category_is_the_same_whatever_it_travels_as_and_null_is_imputed(serve
     offline = served.model.predict(pd.DataFrame([dict.fromkeys(row)]))
     assert len({one["score"] for one in days}) == 1
     assert offline.probabilities is not None
-    assert nulls[0]["score"] == pytest.approx(offline.probabilities[0, 1], abs=1e-9)
+    assert nulls[0]["score"] == pytest.approx(offline.probabilities[0, 1], abs=1e-6)
 
 
 def test_every_answered_row_becomes_one_line_of_the_log(served: Served, row: dict[str, Any]) -> None:
@@ -166,6 +171,22 @@ def test_health_and_metrics_are_there(served: Served) -> None:
     assert statuses == [200, 200]
     assert "mlops_predictions_dropped_total 0.0" in metrics
     assert 'endpoint="/predict",http_response_code="200"' in metrics
+
+
+@pytest.mark.parametrize(("log", "told"), [("hashed", SECRET), ("left-out", None)])
+def test_only_a_server_whose_log_hashes_personal_values_is_told_the_key(
+    served: Served, log: str, told: str | None
+) -> None:
+    data, serving = (part.model_dump(mode="json") for part in (served.spec.data, served.spec.serving))
+    parts = {"data": data | {"personal": ["x"]}, "serving": serving | {"personal": log}}
+    spec = ModelSpec.model_validate(served.spec.model_dump(mode="json") | parts | {"name": f"hides-{log}"})
+
+    deploy_bento.fn(spec, served.bentos[2], served.store, served.target, served.log, KEY)
+
+    server = psutil.Process(served.target.slots(spec.name)["a"].process.pid)
+    assert server.environ().get("MLOPS_PERSONAL_KEY") == told
+    assert SECRET not in (Path(served.target.folder) / "state.json").read_text()
+    served.target.remove(spec.name, "a")
 
 
 def test_a_good_canary_goes_on_and_a_repeated_deployment_finds_it_where_it_is(

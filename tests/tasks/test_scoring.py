@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from prefect_mlops.blocks import DeltaTables, Places
@@ -18,6 +19,7 @@ from prefect_mlops.core.errors import DataError, NotFound
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.core.splits import key_text
 from prefect_mlops.tasks import load_champion, promote_version
+from prefect_mlops.tasks.scorers import OnnxModel, load_scorer
 from tests.tasks.scoring_cases import A_DAY, accept, day, score, spec_of, train_version, visits
 
 SPEC = spec_of()
@@ -61,12 +63,48 @@ def test_new_rows_are_scored_as_the_champion_says_and_nothing_that_it_learned_fr
     assert found["key"].tolist() == key_text(new, ["visit"]).tolist()
     assert found["prediction"].tolist() == [str(label) for label in said.labels]
     assert said.probabilities is not None
-    np.testing.assert_array_equal(np.stack(found["probabilities"]), said.probabilities)
-    np.testing.assert_array_equal(found["score"], said.probabilities[:, 1])
+    np.testing.assert_allclose(np.stack(found["probabilities"]), said.probabilities, atol=1e-6)
+    np.testing.assert_allclose(found["score"], said.probabilities[:, 1], atol=1e-6)
     assert found["event_time"].tolist() == new["at"].tolist()
     assert {*found["version"]} == {1}
     assert {*found["data_version"]} == {1}
     assert not {*SPEC.features.names, "buys"} & {*found.columns}
+
+
+def test_a_day_that_was_not_over_when_the_champion_learned_is_scored_with_its_rest(tmp_path: Path) -> None:
+    places, rows = Places.local(tmp_path), visits(0, 11)
+    noon = rows["at"] < day(10) + timedelta(hours=12)
+    accept(places, SPEC, rows[noon], "history", day(10) + timedelta(hours=12))
+    train_version(places, SPEC, rows[noon], day(10) + timedelta(hours=12))
+
+    assert score(places, SPEC, day(10) + timedelta(hours=12)).windows == ()
+    accept(places, SPEC, rows[~noon], "rest", day(11))
+
+    assert [(window.name, window.rows) for window in score(places, SPEC, day(11)).windows] == [("2026-01-11", A_DAY)]
+
+
+def test_a_version_that_was_converted_answers_by_onnx_runtime_categories_included(places: Places) -> None:
+    found = load_scorer(places.tracking, SPEC, 1)
+
+    assert isinstance(found, OnnxModel)
+    odd = visits(10, 1).assign(shop=["north", None, "nobody's", ""] * 50)
+    odd.loc[3, "pages"] = None
+    np.testing.assert_allclose(
+        found.predict(odd).probabilities,
+        load_champion.fn(places.tracking, SPEC, 1).predict(odd).probabilities,
+        atol=1e-6,
+    )
+
+
+def test_a_file_that_does_not_answer_as_the_model_did_is_left_alone(
+    places: Places, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = spec_of(features={"numeric": ["pages", "minutes", "shop"]})
+
+    found = load_scorer(places.tracking, other, 1)
+
+    assert not isinstance(found, OnnxModel)
+    assert "Version 1 is read by skops, not by ONNX Runtime" in caplog.text
 
 
 def test_scoring_again_changes_nothing_and_ids_depend_on_nothing_but_row_and_version(places: Places) -> None:
@@ -166,6 +204,22 @@ def test_two_runs_at_once_score_every_row_once(places: Places) -> None:
     assert found["prediction_id"].is_unique
 
 
+def test_what_another_run_wrote_since_this_one_looked_is_not_written_over(places: Places) -> None:
+    rows = visits(10, 1)
+    accept(places, SPEC, rows.head(150), "most", day(11))
+    table = ScoreTable(places.tables, "visits")
+    score(places, SPEC, day(11))
+    seen, before = table.recorded("champion"), held(places)
+    accept(places, SPEC, rows.tail(50), "late", day(12))
+    score(places, SPEC, day(12))
+
+    stale = places.tables.read("visits-scores").head(0)
+
+    assert seen.windows["2026-01-11"].rows == len(before) == 150
+    assert table.replace("champion", ["2026-01-11"], [pa.Table.from_pandas(stale)], seen.table_version) is None
+    assert len(held(places)) == A_DAY
+
+
 @pytest.mark.parametrize(
     ("span", "told"),
     [
@@ -261,11 +315,11 @@ def test_other_problems_are_on_record_as_they_are_answered(tmp_path: Path, probl
     found = places.tables.read("other-scores").sort_values("key", ignore_index=True)
     said = load_champion.fn(places.tracking, spec, 1).predict(rows[1600:])
     if problem == "regression":
-        np.testing.assert_array_equal(found["score"], said.labels)
-        np.testing.assert_allclose(found["prediction"].astype(float), said.labels)
+        np.testing.assert_allclose(found["score"], said.labels, rtol=1e-6, atol=1e-4)
+        np.testing.assert_array_equal(found["prediction"].astype(float), found["score"])
         assert found["probabilities"].isna().all()
     else:
         assert said.probabilities is not None
         assert found["prediction"].tolist() == said.labels.tolist()
-        np.testing.assert_array_equal(np.stack(found["probabilities"]), said.probabilities)
+        np.testing.assert_allclose(np.stack(found["probabilities"]), said.probabilities, atol=1e-6)
         assert found["score"].isna().all()

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from prefect_mlops.deployments.infrastructure import Infrastructure, Serving, WorkPool
 from tests.terraform.conftest import Terraform
 
 PROVIDER = """
@@ -73,11 +74,20 @@ def test_an_example_plans_and_its_output_has_the_keys_that_python_reads(
     made = [each for each in plan["resource_changes"] if each["change"]["actions"] == ["create"]]
     assert len(made) >= least
     output = plan["output_changes"]["mlops"]
-    known, unknown = set(output["after"]), set(output["after_unknown"])
-    assert known | unknown == {
-        *("buckets", "environment", "log_groups", "mlflow_tracking_uri", "prefect_api_url", "queues", "region"),
-        *("repositories", "roles", "serving", "work_pool"),
-    }
+    told = _keys(output["after"]) | _keys(output["after_unknown"])
+    parts = {"": Infrastructure, "work_pool": WorkPool, **({"serving": Serving} if example == "production" else {})}
+    for part, kind in parts.items():
+        given = {key.removeprefix(f"{part}.") if part else key for key in told if key.startswith(part and f"{part}.")}
+        given = {key.partition(".")[0] for key in given}
+        needed = {name for name, field in kind.model_fields.items() if field.is_required()}
+        assert needed <= given <= set(kind.model_fields), part
+
+
+def _keys(value: object, before: str = "") -> set[str]:
+    """All keys of nested objects, joined by dots."""
+    if not isinstance(value, dict):
+        return set()
+    return {found for key, inner in value.items() for found in {f"{before}{key}", *_keys(inner, f"{before}{key}.")}}
 
 
 def test_no_plan_holds_a_password(terraform: Terraform) -> None:
@@ -95,4 +105,4 @@ def test_no_plan_holds_a_password(terraform: Terraform) -> None:
     ]
 
     assert not secret
-    assert sum("manage_master_user_password" in values for values in after) == 2
+    assert sum(bool(values.get("manage_master_user_password")) for values in after) == 3

@@ -43,3 +43,15 @@ variable "mlflow_tracking_uri" {
   description = "Address of an MLflow server that is there already."
   type        = string
 }
+
+variable "most_runs" {
+  description = "Flow runs that may run at once; null for any number."
+  type        = number
+  default     = 20
+}
+
+variable "prefect_ui_url" {
+  description = "Where people open Prefect; `prefect_api_url` without its path when null."
+  type        = string
+  default     = null
+}

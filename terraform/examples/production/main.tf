@@ -48,12 +48,13 @@ module "credentials" {
   secrets = {
     prefect-auth  = { description = "What clients of the Prefect server show.", prefix = "mlops:" }
     serving-token = { description = "What callers of the models show." }
+    personal-key  = { description = "The key of the stand-ins for personal values." }
   }
 }
 
 module "database" {
   source   = "../../modules/database"
-  for_each = toset(["prefect", "mlflow"])
+  for_each = toset(["prefect", "mlflow", "ledger"])
 
   name                = var.name
   database            = each.key

@@ -19,13 +19,18 @@ module "serving" {
   token           = { secret_arn = module.credentials.arns["serving-token"] }
 }
 
+locals {
+  ledger = module.database["ledger"].connection
+  image  = "${module.registry.urls["worker"]}:${var.image_tag}"
+}
+
 module "events" {
   source = "../../modules/events"
 
   name        = var.name
   kms_key_arn = module.key.arn
   bucket      = module.storage.data_bucket
-  landings    = var.landings
+  landings    = { batches = var.landing }
 }
 
 module "worker" {
@@ -36,18 +41,24 @@ module "worker" {
   cluster_arn     = module.cluster.arn
   vpc_id          = module.network.vpc_id
   subnet_ids      = module.network.private_subnet_ids
-  image           = "${module.registry.urls["worker"]}:${var.image_tag}"
+  image           = local.image
   repository_arns = [module.registry.arns["worker"]]
   work_pool       = var.work_pool
   prefect_api_url = module.server.api_url
   auth            = { secret_arn = module.credentials.arns["prefect-auth"] }
 
-  destinations = {
-    for key, balancer in module.balancer : key => { port = balancer.port, security_group_id = balancer.security_group_id }
-  }
+  destinations = merge(
+    { for key, balancer in module.balancer : key => { port = balancer.port, security_group_id = balancer.security_group_id } },
+    { ledger = { port = local.ledger.port, security_group_id = local.ledger.security_group_id } },
+  )
 
   flow = {
-    statements  = concat(module.storage.flow_statements, module.events.reader_statements, module.serving.release_statements)
+    statements = concat(module.storage.flow_statements, module.events.reader_statements, module.serving.release_statements, [
+      merge(module.credentials.reader_statements[0], {
+        resources = [local.ledger.secret_arn, module.credentials.arns["personal-key"], module.credentials.arns["serving-token"]]
+      }),
+      module.credentials.reader_statements[1],
+    ])
     environment = { AWS_DEFAULT_REGION = var.region, MLFLOW_TRACKING_URI = module.tracking.url }
   }
 }

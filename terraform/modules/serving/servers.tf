@@ -14,7 +14,7 @@ module "execution_role" {
   role            = "serving-execution"
   kms_key_arn     = var.kms_key_arn
   repository_arns = var.repository_arns
-  secret_arns     = [for token in [var.token] : token.secret_arn if token != null]
+  secret_arns     = [for secret in [var.token, var.personal_key] : secret.secret_arn if secret != null]
   log_group_arns  = [aws_cloudwatch_log_group.this.arn]
   tags            = var.tags
 }

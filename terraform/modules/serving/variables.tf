@@ -184,3 +184,14 @@ variable "token" {
     error_message = "`token` must hold the ARN of a secret in Secrets Manager as `secret_arn`; make it with the module `credentials`."
   }
 }
+
+variable "personal_key" {
+  description = "The secret with the key of the stand-ins for personal values, for models whose log hashes them; null for none."
+  type        = object({ secret_arn = string })
+  default     = null
+
+  validation {
+    condition     = var.personal_key == null ? true : can(regex("^arn:[^:]+:secretsmanager:[^:]+:[0-9]{12}:secret:", var.personal_key.secret_arn))
+    error_message = "`personal_key` must hold the ARN of a secret in Secrets Manager as `secret_arn`; make it with the module `credentials`."
+  }
+}
