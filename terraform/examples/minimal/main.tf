@@ -56,7 +56,7 @@ module "addresses" {
   kms_key_arn   = module.key.arn
   generate      = false
   recovery_days = var.delete_data_on_destroy ? 0 : 30
-  secrets       = { ledger = { description = "Address of the ledger's database, such as postgresql+psycopg://user:password@host/ledger." } }
+  secrets       = { ledger = { description = "SQLAlchemy address of the database of the ledger, its password included." } }
 }
 
 locals {

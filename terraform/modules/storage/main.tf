@@ -130,4 +130,6 @@ resource "aws_s3_bucket_logging" "this" {
   bucket        = aws_s3_bucket.this[each.key].id
   target_bucket = aws_s3_bucket.this["logs"].id
   target_prefix = "s3/${each.key}/"
+
+  depends_on = [aws_s3_bucket_policy.this] # which lets S3 write there
 }
