@@ -88,6 +88,9 @@ bench-drill: setup ## what callers see while weights walk and candidate, driver 
 bench-abtests: setup ## how often equal versions are told apart, intervals miss, and how many users a difference takes, as JSON
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.abtests --results docs/results/bench-abtests.json
 
+bench-scoring: setup ## what scoring five million rows costs beside doing it by hand, and what kills leave of it, as JSON under docs/results/
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.scoring --results docs/results/bench-scoring.json
+
 schema: setup ## write the JSON schema of specs, which flows and editors read
 	@$(BIN)/python -m prefect_mlops.core.specparameter
 

@@ -99,12 +99,10 @@ def hand_onnx(folder: Path, model: str, batches: int) -> dict[str, Any]:
     options.intra_op_num_threads = 1
     path = next((folder / "places").rglob("model.onnx"))
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    kinds = {"tensor(double)": "float64", "tensor(string)": object, "tensor(int64)": "int64"}
+    numbers, texts = map(list, (spec(model).features.numeric, spec(model).features.category))
 
     def chances(rows: Any) -> Any:
-        given = {
-            each.name: rows[[each.name]].to_numpy(kinds.get(each.type, "float32")) for each in session.get_inputs()
-        }
+        given = {"numbers": rows[numbers].to_numpy("float32"), "texts": rows[texts].to_numpy(object)}
         return session.run(None, given)[-1][:, 1]
 
     return _by_hand(folder, model, batches, chances)
