@@ -229,9 +229,10 @@ def kill_supervisor(ground: Ground, supervisor: subprocess.Popen[str]) -> dict[s
     supervisor.wait()
     ground.wait(50)
     kill(ground.target.slots(MODEL)["b"].process)
+    time.sleep(0.5)  # what was under way is answered
     dead = time.time()
     ground.wait(100)
-    alone = sorted({each.version for each in ground.seen(dead + 0.5)})
+    alone = sorted({each.version for each in ground.seen(dead)})
     ground.supervise()
     ground.wait(20, lambda each: each.version == 2)
     return {"answered_meanwhile_by_version": alone, "weights_after": ground.target.weights(MODEL)}

@@ -21,6 +21,7 @@ GONE = {
     "ServiceNotActiveException": "ECS service",
     "TargetGroupNotFound": "target group",
     "NoSuchBucket": "bucket",
+    "ResourceNotFoundException": "secret",
 }
 DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnrecognizedClientException")
 THROTTLED = ("Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown")

@@ -253,8 +253,13 @@ def _counts(trial: Trial) -> str:
 
 
 def _mirrors(trial: Trial) -> str:
+    trial.divide(100)
+    before = trial.ask({}, "").seen
+    trial.divide(0)
     trial.target.mirror(trial.model, "b")
     answers = trial.answers(20)
+    trial.sleep(trial.target.capabilities().counters_within_seconds)
+    trial.target.mirror(trial.model, "b")  # a target that has only a log sends now what it holds
     trial.target.mirror(trial.model, None)
     trial.sleep(1)
     trial.answers(20)
@@ -262,7 +267,8 @@ def _mirrors(trial: Trial) -> str:
     seen = trial.ask({}, "").seen
     if answers != Counter({1: 20}):
         return f"callers were answered by {answers}"
-    return "" if 20 <= seen - 1 < 40 or seen < 0 else f"version 2 had {seen - 1} of 20 copies"
+    copies = seen - before - 1
+    return "" if 20 <= copies < 40 or seen < 0 else f"version 2 had {copies} of 20 copies"
 
 
 def _removes(trial: Trial) -> str:

@@ -11,10 +11,11 @@ from prefect.blocks.core import Block
 from pydantic import Field
 
 from prefect_mlops.blocks.about import DOCUMENTATION, LOGO
-from prefect_mlops.blocks.attempts import Unreached, read_attempts, requests_of, whole_minute
+from prefect_mlops.blocks.attempts import read_attempts, requests_of, whole_minute
+from prefect_mlops.blocks.ecs_replays import Copying, read_answered, send_again
 from prefect_mlops.blocks.ecs_services import Placed, Service
 from prefect_mlops.blocks.ecs_tasks import TaskTemplate
-from prefect_mlops.blocks.elb import Division, ListenerRule
+from prefect_mlops.blocks.elb import ListenerRule
 from prefect_mlops.blocks.envoyadmin import Counters
 from prefect_mlops.blocks.observations import PredictionLog
 from prefect_mlops.blocks.requestlog import RequestsSeen
@@ -77,9 +78,9 @@ class EcsTarget(TaskTemplate, Block):
     tables: DeltaTables | None = Field(default=None, description="Where that log is collected.")
 
     def capabilities(self) -> Capabilities:
-        """It divides by chance, request by request; requests are listed where the prediction log can be read."""
+        """It divides by chance, request by request; what needs to know of requests needs the prediction log."""
         listed = self.predictions is not None and self.tables is not None
-        return Capabilities(requests_listed=listed, counters_within_seconds=self._delay() + MINUTE)
+        return Capabilities(mirror=listed, requests_listed=listed, counters_within_seconds=self._delay() + MINUTE)
 
     def url(self, model: str) -> str:
         """A model's address; requests go to `<url>/predict`."""
@@ -105,8 +106,8 @@ class EcsTarget(TaskTemplate, Block):
             tag: Which bento.
             version: The registry version that it holds.
             spool: The `s3://` address to which predictions are logged; None for nowhere.
-            personal: The key of the stand-ins for personal values. A task definition shows its environment to whoever
-                may read it, so tasks take the key from `personal_key_secret_arn` instead, which must hold the same.
+            personal: The key of the stand-ins for personal values. Whoever reads a task definition sees what is in it,
+                so tasks take the key from `personal_key_secret_arn`, which must hold the same.
 
         Raises:
             NotFound: The bento, the service, the rule or the target group is not there.
@@ -121,7 +122,7 @@ class EcsTarget(TaskTemplate, Block):
             cure = "Put the key of the PersonalKey block into a secret and its ARN into `personal_key_secret_arn`"
             raise ServingError(f"Servers of {model} need the key of personal values, and none may be told it", cure)
         rule, service = self._rule(model), self._service(model, slot)
-        division = _untouched(model, rule.read())
+        division = rule.read().untouched(model)
         state = service.read()
         if division.percents.get(slot) and state.desired and state.running:
             raise ServingError(
@@ -131,7 +132,11 @@ class EcsTarget(TaskTemplate, Block):
             )
         definition = self.task_definition(model, slot, tag, version, spool, keyed=bool(personal))
         service.deploy(definition, self.network(), self.tasks, self.boot_seconds)
-        self._wait_healthy(rule, service, slot)
+        ill = rule.wait_healthy(slot, self.tasks, self.boot_seconds, self.poll_seconds)
+        if ill:
+            service.scale(0)
+            cure = "Look at the server's output in its log group; the traffic is as it was, and the slot is empty"
+            raise ServingError(f"Not all tasks of {service.name} are healthy ({ill})", cure)
         rule.begin(division)
         return Placed(tag=tag, version=version)
 
@@ -178,8 +183,9 @@ class EcsTarget(TaskTemplate, Block):
 
     def weights(self, model: str) -> dict[Slot, int]:
         """Percent of a model's traffic by slot, as the rule has it; empty where nothing serves it."""
+        shares = self._rule(model).read().percents
         running = [slot for slot in SLOTS if self._service(model, slot).read().running]
-        return {slot: share for slot, share in self._rule(model).read().percents.items() if slot in running}
+        return {slot: share for slot, share in shares.items() if slot in running}
 
     def trusted(self, model: str) -> Slot | None:
         """The slot that last had all of a model's traffic, by the rule's weights and tags."""
@@ -192,7 +198,7 @@ class EcsTarget(TaskTemplate, Block):
 
         Args:
             model: The model's name.
-            weights: Percent by slot; they add up to 100.
+            weights: Percent by slot.
             user_key: Must be empty: a load balancer knows no users.
 
         Raises:
@@ -208,7 +214,7 @@ class EcsTarget(TaskTemplate, Block):
         rule = self._rule(model)
         division = rule.read()
         if weights.get(division.champion or "a") != 100:  # back to the champion is always allowed
-            _untouched(model, division)
+            division.untouched(model)
         running = self.slots(model)
         for slot, weight in weights.items():
             if weight and slot not in running:
@@ -216,20 +222,47 @@ class EcsTarget(TaskTemplate, Block):
         rule.write(weights.get("b", 0), division)
 
     def mirror(self, model: str, slot: Slot | None, percent: int = 100) -> None:
-        """Refused: a load balancer cannot copy requests.
+        """Send requests again to a slot whose answers nobody sees; a load balancer cannot copy them.
+
+        Each call sends what the other slot has answered by the prediction log since the call before.
+
+        Args:
+            model: The model's name.
+            slot: Where to; None ends it.
+            percent: Of the model's requests.
 
         Raises:
-            ServingError: Always, but where a mirror is to end: there is none.
+            NotFound: Nothing runs in the slot.
+            ServingError: Nobody can read the log, the slot has traffic, or its servers are not reached or refuse a row.
+            ValueError: The percentage is not one.
         """
-        if slot is not None:
-            cure = "Leave `rollout.shadow` out of the spec, or serve on a target that can"
-            raise ServingError(f"A load balancer cannot copy {percent}% of the requests of {model} to a slot", cure)
+        if not 0 < percent <= 100:
+            raise ValueError(f"{percent} is no percentage of requests; use 1 to 100, or the slot None to end it.")
+        if slot is not None and (self.predictions is None or self.tables is None):
+            cure = "Leave `rollout.shadow` out of the spec, or give the target block `predictions` and `tables`"
+            raise ServingError(f"A load balancer cannot copy requests of {model}, and no log of them is known", cure)
+        rule = self._rule(model)
+        division = rule.read()
+        known = division.copying
+        if slot is None or self.predictions is None or self.tables is None:
+            return rule.note_copying(None) if known else None
+        if slot not in self.slots(model):
+            raise NotFound("running version in slot", f"{model}-{slot}", "Deploy one before it is mirrored to")
+        if division.percents.get(slot):
+            said = f"Slot {slot} of {model} takes {division.percents[slot]}% of the traffic itself"
+            raise ServingError(said, "Mirror to the other slot, or move the traffic first")
+        if known is None or known[:2] != (slot, percent):
+            return rule.note_copying(Copying(slot, percent, time.time()))
+        until = max(known.until, time.time() - self.log_seconds)
+        self.predictions.collect(model, self.tables)
+        send_again(read_answered(self.tables, model, known, until), rule.addresses(slot), self.shown_token())
+        return rule.note_copying(Copying(slot, percent, until))
 
     def requests(self, model: str, canary: Slot, position: int = 0) -> RequestsSeen:
         """The requests divided between two slots since a version was deployed, in the order of their ends.
 
-        They come from the prediction log, whole minutes at a time and only when all that both servers logged in them
-        can have arrived: what one server logs must not be judged before what the other did meanwhile.
+        They come from the prediction log, whole minutes at a time and only when all of both servers can have arrived:
+        what one server logs must not be judged before what the other did meanwhile.
 
         Args:
             model: The model's name.
@@ -243,26 +276,18 @@ class EcsTarget(TaskTemplate, Block):
             cure = "Give the target block `predictions` and `tables`, so that it reads them from the log"
             raise ServingError(f"Nobody lists the requests of {model}", cure)
         rule = self._rule(model)
-        shares = _untouched(model, rule.read()).shares
+        shares = rule.read().untouched(model).shares
         since = position or (shares.changes[0].since if shares.changes else 0)
         until = whole_minute(time.time() - self._delay())
         if not since or until <= since:
             return RequestsSeen((), position)
         self.predictions.collect(model, self.tables)
         attempts = read_attempts(self.tables, model, since, until)
-        unreached = [
-            Unreached(slot, minute, count)
-            for slot in SLOTS
-            for minute, count in rule.unreached(slot, whole_minute(since), until)
-        ]
+        unreached = rule.unreached(whole_minute(since), until)
         return RequestsSeen(requests_of(attempts, unreached, shares, canary, self.settling_seconds), until)
 
     def counters(self, model: str, slot: Slot) -> Counters:
-        """What the load balancer counted for a slot since its version was deployed, two weeks back at most.
-
-        Raises:
-            ServingError: CloudWatch does not answer.
-        """
+        """What the load balancer counted for a slot since its version was deployed, two weeks back at most."""
         return self._rule(model).counters(slot, self._service(model, slot).read().since)
 
     def remove(self, model: str, slot: Slot) -> None:
@@ -302,23 +327,3 @@ class EcsTarget(TaskTemplate, Block):
 
     def _service(self, model: str, slot: Slot) -> Service:
         return Service(self, self.cluster, f"{model}-{slot}", self.poll_seconds)
-
-    def _wait_healthy(self, rule: ListenerRule, service: Service, slot: Slot) -> None:
-        deadline = time.monotonic() + self.boot_seconds
-        while rule.health(slot)[0] < self.tasks:
-            if time.monotonic() >= deadline:
-                said = rule.health(slot)[1] or "no target is registered"
-                service.scale(0)
-                cure = "Look at the server's output in its log group; the traffic is as it was, and the slot is empty"
-                raise ServingError(f"Not all tasks of {service.name} are healthy ({said.rstrip('.')})", cure)
-            time.sleep(self.poll_seconds)
-
-
-def _untouched(model: str, division: Division) -> Division:
-    """A division, unless somebody changed it by hand."""
-    if division.changed_by_hand:
-        raise ServingError(
-            f"The rule of {model} was changed by hand: {division.changed_by_hand}",
-            f"Set it back, or give slot {division.champion or 'a'} all traffic by a rollback; nothing was changed",
-        )
-    return division

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,20 @@ class TaskTemplate(AwsAccess):
             "memory": str(self.memory),
             **{name: arn for name, arn in roles.items() if arn},
         }
+
+    def shown_token(self) -> str:
+        """The token that servers want to be shown, out of its secret; empty where they want none.
+
+        Raises:
+            NotFound: There is no such secret.
+            ServingError: It may not be read.
+        """
+        if not self.token_secret_arn:
+            return ""
+        parts = self.token_secret_arn.split(":")
+        secret, key = ":".join(parts[:7]), parts[7] if len(parts) > 7 else ""  # as a task definition names one value
+        found = str(self.call("secretsmanager", "get_secret_value", secret, SecretId=secret)["SecretString"])
+        return str(json.loads(found)[key]) if key else found
 
     def network(self) -> dict[str, Any]:
         """What `update_service` takes besides; nothing where the service's own network is to stay."""

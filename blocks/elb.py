@@ -8,15 +8,17 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from prefect_mlops.blocks.attempts import Unreached
 from prefect_mlops.blocks.aws import AwsAccess
+from prefect_mlops.blocks.ecs_replays import Copying
 from prefect_mlops.blocks.envoyadmin import Counters
 from prefect_mlops.core.errors import MlopsError, NotFound, ServingError
 from prefect_mlops.core.names import Slot
 from prefect_mlops.core.rollout.shares import Shares
 
-__all__ = ["Division", "ListenerRule", "Measured"]
+__all__ = ["Division", "ListenerRule"]
 
-SHARES, TRUSTED = "mlops-shares", "mlops-trusted"
+SHARES, TRUSTED, COPYING = "mlops-shares", "mlops-trusted", "mlops-shadow"
 LIVE_SECONDS = 20.0
 KEPT_DAYS = 14
 """CloudWatch keeps sums by the minute for fifteen days."""
@@ -32,12 +34,14 @@ class Division(NamedTuple):
         sticky: Whether a cookie keeps a caller where it was, whatever the weights.
         shares: What we last wrote, with its times.
         trusted: The slot that last had all traffic when it was divided.
+        copying: Who is sent again what the other slot answered.
     """
 
     weights: Mapping[Slot, int]
     sticky: bool
     shares: Shares
     trusted: Slot | None
+    copying: Copying | None = None
 
     @property
     def percents(self) -> dict[Slot, int]:
@@ -58,6 +62,19 @@ class Division(NamedTuple):
         weighs, was = (", ".join(f"{slot} {each[slot]}" for slot in ("a", "b")) for each in (self.weights, wanted))
         return f"its weights are {weighs} and were last set to {was}"
 
+    def untouched(self, model: str) -> Division:
+        """Itself, unless somebody changed it by hand.
+
+        Raises:
+            ServingError: Somebody did.
+        """
+        if self.changed_by_hand:
+            raise ServingError(
+                f"The rule of {model} was changed by hand: {self.changed_by_hand}",
+                f"Set it back, or give slot {self.champion or 'a'} all traffic by a rollback; nothing was changed",
+            )
+        return self
+
     @property
     def champion(self) -> Slot | None:
         """The slot that has all traffic as we left it, else the one that last had."""
@@ -65,13 +82,6 @@ class Division(NamedTuple):
         if whole and (self.trusted is None or not self.changed_by_hand):
             return whole[0]
         return self.trusted
-
-
-class Measured(NamedTuple):
-    """What the load balancer counted for one target group in one minute."""
-
-    minute: float
-    unreached: int
 
 
 class ListenerRule:
@@ -110,7 +120,7 @@ class ListenerRule:
         except ValueError:
             shares = Shares()
         sticky = bool(forward["ForwardConfig"].get("TargetGroupStickinessConfig", {}).get("Enabled"))
-        return Division(weights, sticky, shares, trusted)
+        return Division(weights, sticky, shares, trusted, Copying.read(tags.get(COPYING, "")))
 
     def write(self, percent: int, before: Division) -> None:
         """Give slot b a percent of the traffic and slot a the rest, and read it back.
@@ -142,6 +152,28 @@ class ListenerRule:
     def begin(self, before: Division) -> None:
         """Begin the record of a new rollout; the weights stay."""
         self._tag(Shares().then(time.time(), before.percents.get("b", 0)), before.champion)
+        self.note_copying(None)
+
+    def note_copying(self, copying: Copying | None) -> None:
+        """Write down who is sent again what was answered, and up to when that was done."""
+        tags = [{"Key": COPYING, "Value": copying.written() if copying else ""}]
+        self._aws.call("elbv2", "add_tags", self._arn, ResourceArns=[self._arn], Tags=tags)
+
+    def wait_healthy(self, slot: Slot, tasks: int, seconds: float, poll_seconds: float) -> str:
+        """Wait until so many targets of a slot are healthy; why they are not where that takes longer, else nothing."""
+        deadline = time.monotonic() + seconds
+        while self.health(slot)[0] < tasks:
+            if time.monotonic() >= deadline:
+                return (self.health(slot)[1] or "no target is registered").rstrip(".")
+            time.sleep(poll_seconds)
+        return ""
+
+    def addresses(self, slot: Slot) -> list[str]:
+        """Where the healthy targets of a slot answer, such as `http://10.0.1.7:3000`."""
+        arn = self._groups[slot]
+        found = self._aws.call("elbv2", "describe_target_health", arn, TargetGroupArn=arn)["TargetHealthDescriptions"]
+        healthy = (each["Target"] for each in found if each["TargetHealth"]["State"] == "healthy")
+        return sorted(f"http://{target['Id']}:{target['Port']}" for target in healthy)
 
     def health(self, slot: Slot) -> tuple[int, str]:
         """How many targets of a slot are healthy, and what is said of those that are not.
@@ -165,11 +197,13 @@ class ListenerRule:
         requests, failed, unreached = (sum(value for _, value in found[name]) for name in names)
         return Counters(requests=requests, errors=failed + unreached)
 
-    def unreached(self, slot: Slot, since: float, until: float) -> list[Measured]:
+    def unreached(self, since: float, until: float) -> list[Unreached]:
         """Requests that no server of a slot took, by the minute, between two times in seconds since 1970."""
-        window = (datetime.fromtimestamp(moment, UTC) for moment in (since, until))
-        found = self._sums(slot, (UNREACHED,), *window)[UNREACHED]
-        return [Measured(minute, count) for minute, count in found if count and since <= minute < until]
+        start, end = (datetime.fromtimestamp(moment, UTC) for moment in (since, until))
+        found = (
+            (slot, *each) for slot in self._groups for each in self._sums(slot, (UNREACHED,), start, end)[UNREACHED]
+        )
+        return [Unreached(slot, minute, count) for slot, minute, count in found if count and since <= minute < until]
 
     def _actions(self) -> list[dict[str, Any]]:
         rules = self._aws.call("elbv2", "describe_rules", self._arn, RuleArns=[self._arn])["Rules"]

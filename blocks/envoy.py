@@ -6,9 +6,11 @@ import hashlib
 import json
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import orjson
 
 from prefect_mlops.blocks.envoyroutes import ROLLOUT, TYPE, Listening, Mirror, Served, host, noted
 from prefect_mlops.blocks.replacing import replace_file
@@ -88,6 +90,22 @@ def write_files(folder: Path, served: Mapping[str, Served], listening: Listening
     them fails is sent to the champion, one of the champion's to its successor, in a second attempt, and the caller sees
     no error.
     """
+    routes = [{"name": "models", "virtual_hosts": [host(served, listening)]}]
+    return Told(
+        _publish(folder / "clusters.json", _digest(_shapes(served)), "cluster.v3.Cluster", lambda: _clusters(served)),
+        _publish(folder / "routes.json", _digest(routes), "route.v3.RouteConfiguration", lambda: routes),
+    )
+
+
+def _shapes(served: Mapping[str, Served]) -> list[Any]:
+    """What clusters follow from, and the code that makes them: a change of weights leaves all of it as it was."""
+    states = [
+        [model, state.ports, state.trusted, state.mirror and state.mirror.slot] for model, state in served.items()
+    ]
+    return [Path(__file__).read_text(encoding="utf-8"), *states]
+
+
+def _clusters(served: Mapping[str, Served]) -> list[dict[str, Any]]:
     clusters = []
     for model, state in sorted(served.items()):
         clusters += [_cluster(f"{model}-{slot}", port) for slot, port in sorted(state.ports.items())]
@@ -97,11 +115,7 @@ def write_files(folder: Path, served: Mapping[str, Served], listening: Listening
             mirrored = state.mirror is not None and state.mirror.slot == slot
             if mirrored or (len(state.ports) > 1 and slot != state.trusted):  # its counters outlive the mirroring
                 clusters.append(_cluster(f"{model}-{slot}-shadow", state.ports[slot], MIRRORED))
-    routes = [{"name": "models", "virtual_hosts": [host(served, listening)]}]
-    return Told(
-        _publish(folder / "clusters.json", "cluster.v3.Cluster", clusters),
-        _publish(folder / "routes.json", "route.v3.RouteConfiguration", routes),
-    )
+    return clusters
 
 
 def _access_log(folder: Path) -> dict[str, Any]:
@@ -166,14 +180,17 @@ def _at_most(number: int) -> dict[str, Any]:
     return {"thresholds": [dict.fromkeys(limits, number)]}
 
 
-def _publish(path: Path, kind: str, resources: list[dict[str, Any]]) -> str:
-    """The version is a digest of what is said, so that an unchanged file of many clusters is not read again."""
-    typed = json.dumps([{"@type": f"{TYPE}.config.{kind}", **resource} for resource in resources])
-    version = hashlib.sha256(typed.encode()).hexdigest()[:16]
+def _publish(path: Path, version: str, kind: str, resources: Callable[[], list[dict[str, Any]]]) -> str:
+    """The version is a digest of what is said, so that an unchanged file of many clusters is neither made nor read."""
     head = f'{{"version_info": "{version}", "resources": '.encode()
     if not (path.exists() and path.open("rb").read(len(head)) == head):
-        replace_file(path, head + typed.encode() + b"}\n")
+        typed = [{"@type": f"{TYPE}.config.{kind}", **resource} for resource in resources()]
+        replace_file(path, head + orjson.dumps(typed) + b"}\n")
     return version
+
+
+def _digest(told: list[Any]) -> str:
+    return hashlib.sha256(orjson.dumps(told)).hexdigest()[:16]
 
 
 def _watched(path: Path) -> dict[str, Any]:

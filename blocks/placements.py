@@ -105,16 +105,7 @@ def read_placements(folder: Path) -> Placements:
     Raises:
         ServingError: The file is damaged. Whatever runs goes on as it is.
     """
-    path = folder / "state.json"
-    try:
-        return Placements.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        return Placements()
-    except ValidationError as error:
-        raise ServingError(
-            f"{path} is damaged ({error.error_count()} errors); the servers and their traffic are as they were",
-            "Copy state.before.json, the state before the last change, over it and run again",
-        ) from error
+    return _read(folder)[0]
 
 
 @contextlib.contextmanager
@@ -122,8 +113,7 @@ def changing(folder: Path) -> Iterator[Placements]:
     """The placements under a lock, written back also when a change fails halfway: its processes run all the same."""
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        placements = read_placements(folder)
-        before = placements.model_dump_json(indent=1).encode()
+        placements, before = _read(folder)
         try:
             yield placements
         finally:
@@ -131,3 +121,18 @@ def changing(folder: Path) -> Iterator[Placements]:
             if content != before:
                 replace_file(folder / "state.before.json", before)
                 replace_file(folder / "state.json", content)
+
+
+def _read(folder: Path) -> tuple[Placements, bytes]:
+    """The placements, and the bytes that they were read from."""
+    path = folder / "state.json"
+    try:
+        content = path.read_bytes()
+        return Placements.model_validate_json(content), content
+    except FileNotFoundError:
+        return Placements(), Placements().model_dump_json(indent=1).encode()
+    except ValidationError as error:
+        raise ServingError(
+            f"{path} is damaged ({error.error_count()} errors); the servers and their traffic are as they were",
+            "Copy state.before.json, the state before the last change, over it and run again",
+        ) from error

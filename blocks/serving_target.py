@@ -92,6 +92,8 @@ class ServingTarget(Protocol):
     def mirror(self, model: str, slot: Slot | None, percent: int = 100) -> None:
         """Copy requests to a slot whose answers nobody sees; None ends it.
 
+        Asked for again at every look, so that a target which has no copies can send what its log holds since the last.
+
         Raises:
             ServingError: The target cannot.
         """

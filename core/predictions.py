@@ -94,7 +94,7 @@ def only_answered(predictions: pd.DataFrame) -> pd.DataFrame:
     """
     if "answered" not in predictions.columns:
         return predictions
-    return predictions[[value is not False and value != 0 for value in predictions["answered"].astype(object)]]
+    return predictions.loc[[value is not False and value != 0 for value in predictions["answered"].astype(object)]]
 
 
 def keys_as_logged(rows: pd.DataFrame, spec: ModelSpec, secret: bytes | None = None) -> pd.Series:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from prefect_mlops.core.documents.markdown import plain, table
 from prefect_mlops.core.intake import Intake, end_of
 from prefect_mlops.core.monitors import Finding, Seen
+from prefect_mlops.core.rollout.machine import Step, bet
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.core.staging import Staged
 
@@ -77,18 +78,47 @@ def drift_report(spec: ModelSpec, seen: Seen, findings: tuple[Finding, ...]) -> 
 
 
 def rollout_report(
-    spec: ModelSpec, version: int, steps: tuple[str, ...], links: dict[str, str], staged: Staged | None = None
+    spec: ModelSpec,
+    version: int,
+    steps: tuple[str, ...],
+    links: dict[str, str],
+    staged: Staged | None = None,
+    looks: Sequence[tuple[int, Step]] = (),
 ) -> str:
-    """How a rollout went, one line a step, and what the trial before it showed."""
-    lines = "\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1))
-    tried = ""
+    """How a rollout went, one line a step, the last look of each step, and what the trial before it showed."""
+    shorter = {f"{share}%: {step.reason}": f"{share}%: {step.short}" for share, step in looks}
+    lines = "\n".join(f"{number}. {shorter.get(step, step)}" for number, step in enumerate(steps, 1))
+    tried = _evidence(looks)
     if staged is not None and staged.findings:
         rows = [
             (found.name, found.outcome, _number(found.measured), _number(found.limit), plain(found.reason))
             for found in staged.findings
         ]
-        tried = f"\n## The trial of the bento\n\n{table(('', 'outcome', 'measured', 'limit', ''), rows)}\n"
+        tried += f"\n## The trial of the bento\n\n{table(('', 'outcome', 'measured', 'limit', ''), rows)}\n"
     return f"# {spec.name}: rollout of version {version}\n\n{_links(links)}\n\n{lines}\n{tried}"
+
+
+def _evidence(looks: Sequence[tuple[int, Step]]) -> str:
+    """What the tests knew when each step ended, a row for each kind of event."""
+    rows = [
+        (
+            f"{share}%",
+            one.kind,
+            f"{one.canary:,}",
+            f"{one.champion:,}",
+            bet(one.worse),
+            bet(one.below_double),
+            bet(one.below_limit),
+            one.note,
+        )
+        for share, step in looks
+        if step.look is not None
+        for one in step.look.standings
+    ]
+    if not rows:
+        return ""
+    head = ["step", "event", "on the canary", "on the champion", "E worse", "E below double", "E below the limit", ""]
+    return f"\n## What the tests knew when each step ended\n\n{table(head, rows)}\n"
 
 
 def _number(value: float | None) -> str:

@@ -32,7 +32,7 @@ ENDS = (
     *("Accepted", "Rejected", "PartlyRejected", "NothingNew"),
     *("Undecided", "Promoted", "RolledBack", "Outdated", "Refused"),
     *("Scored", "Healthy", "Breached", "Degraded", "Drifted", "Unknown", "Unserved", "NotDue", "Told"),
-    *("Better", "Worse", "NoDifference", "Ongoing", "Invalid", "Stopped"),
+    *("Better", "Worse", "NoDifference", "Ongoing", "Invalid", "Stopped", "Idle"),
 )
 """The names of end states: Prefect's own, and those of our flows, which it announces under these names."""
 

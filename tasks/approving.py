@@ -28,11 +28,21 @@ from prefect_mlops.tasks.publishing import announce
 from prefect_mlops.tasks.runs import run_key, run_logger, run_name
 
 if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State
+
     from prefect_mlops.blocks import BentoStore, Ledger, MlflowTracking, ServingTarget
     from prefect_mlops.core.ledger import Record
     from prefect_mlops.tasks.packaging import Bento
 
-__all__ = ["Lapse", "ask_approval", "find_lapse", "recall_stage", "record_lapse", "withdraw_candidate"]
+__all__ = [
+    "Lapse",
+    "ask_approval",
+    "find_lapse",
+    "recall_stage",
+    "record_lapse",
+    "still_asks",
+    "withdraw_candidate",
+]
 
 RUN = "prefect.flow-run."
 """What the resource of a run's events begins with."""
@@ -189,10 +199,6 @@ def find_lapse(ledger: Ledger, spec: ModelSpec, run: str) -> Lapse:
         spec: The model's spec.
         run: The run's id, or its resource as an event names it.
     """
-    from uuid import UUID
-
-    from prefect.client.orchestration import get_client
-
     found = run.removeprefix(RUN)
     asked = _of_run(ledger, spec, ASKED, found)
     if not asked:
@@ -200,13 +206,39 @@ def find_lapse(ledger: Ledger, spec: ModelSpec, run: str) -> Lapse:
     version, bento = int(asked[-1].subject), str(asked[-1].body["bento"])
     if _of_run(ledger, spec, GIVEN, found) or _of_run(ledger, spec, REFUSED, found):
         return Lapse("", version, bento, f"Run {found} had its answer about version {version}.")
-    with get_client(sync_client=True) as client:
-        states = sorted(client.read_flow_run_states(UUID(found)), key=lambda state: state.timestamp)
-    if len(states) < 2 or not states[-1].is_failed() or not states[-2].is_paused():
+    states = _states(found)
+    if not _lapsed(states):
         return Lapse("", version, bento, f"Run {found} did not fail while it waited for an answer.")
     until = states[-2].state_details.pause_timeout
     waited = f" until {until:%Y-%m-%d %H:%M} UTC" if until else ""
     return Lapse(found, version, bento, f"Nobody decided about version {version}{waited}.")
+
+
+def still_asks(run: str) -> bool:
+    """Whether a run that has asked a person may yet have an answer, or had none in time, which `mlops-withdraw` notes.
+
+    One that died between the answer and its own note of it has lost it, and somebody must be asked again.
+
+    Args:
+        run: Its id.
+    """
+    states = _states(run)
+    return bool(states) and (not states[-1].is_final() or _lapsed(states))
+
+
+def _states(run: str) -> list[State]:
+    """Through which states a run has gone; none where nobody knows it any more."""
+    from uuid import UUID
+
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        return sorted(client.read_flow_run_states(UUID(run)), key=lambda state: state.timestamp)
+
+
+def _lapsed(states: list[State]) -> bool:
+    """The server fails a run whose pause is over."""
+    return len(states) > 1 and states[-1].is_failed() and states[-2].is_paused()
 
 
 @task

@@ -82,6 +82,7 @@ def run_shadow(
     sides = _sides(spec, target, placed.slot, champion, plan.shadow.tolerance if plan.shadow else 0.0)
 
     def look(seconds: float) -> Look:
+        mirroring.mirror(spec.name, placed.slot)  # a target that has only the log sends what came since the last look
         lines = read_answers(tables, predictions, spec, begun.since)
         truths = read_truths(tables, spec) if plan.quality else read_truths(tables, spec).iloc[:0]
         return judge_shadow(plan, pair_answers(lines, truths, sides), seconds)

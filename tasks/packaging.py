@@ -24,6 +24,7 @@ __all__ = ["Bento", "build_bento"]
 
 SERVICE = Path(__file__).parent / "bento_service"
 PARTS = ("service.py", "entrance.py", "onnx_model.py", "skops_model.py", "spool.py", "segments.py", "run.py")
+LEAN = "lean.py"
 
 
 class Bento(NamedTuple):
@@ -72,6 +73,8 @@ def build_bento(spec: ModelSpec, package: Package, store: BentoStore) -> Bento:
             beside = {Path(part).stem for part in PARTS if part != "service.py"}
             source = own_service(spec.serving.service, beside, packages_in(lock))
             (folder / "service.py").write_text(source, encoding="utf-8")
+        else:
+            shutil.copy(SERVICE / LEAN, folder / LEAN)
         model = package.onnx if runtime == "onnx" else package.model
         (folder / f"model.{runtime}").write_bytes(model)
         (folder / "contract.json").write_text(contract.model_dump_json(indent=1))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from prefect_mlops.core.experiments.records import Report
     from prefect_mlops.core.intake import Intake
     from prefect_mlops.core.monitors import Finding, Seen
+    from prefect_mlops.core.rollout.machine import Step
     from prefect_mlops.core.spec import ModelSpec
     from prefect_mlops.core.staging import Staged
     from prefect_mlops.tasks.data import Versions
@@ -231,11 +232,16 @@ def publish_health(spec: ModelSpec, seen: Seen, findings: tuple[Finding, ...]) -
 
 @task
 def publish_rollout(
-    spec: ModelSpec, version: int, steps: tuple[str, ...], links: dict[str, str], staged: Staged | None = None
+    spec: ModelSpec,
+    version: int,
+    steps: tuple[str, ...],
+    links: dict[str, str],
+    staged: Staged | None = None,
+    looks: Sequence[tuple[int, Step]] = (),
 ) -> None:
     """Show how a rollout went, step by step, and what the trial before it showed, in the Prefect UI."""
     key = artifact_key(spec.name, "rollout")
-    _publish(rollout_report(spec, version, steps, links, staged), key=key, description=steps[-1])
+    _publish(rollout_report(spec, version, steps, links, staged, looks), key=key, description=steps[-1])
 
 
 @task

@@ -20,18 +20,20 @@ from prefect_mlops.core.rollout.releases import (
     rollback_asked,
 )
 from prefect_mlops.core.spec import ModelSpec
+from prefect_mlops.tasks.approving import still_asks
 from prefect_mlops.tasks.governance import record_stage
 from prefect_mlops.tasks.publishing import announce, publish_rollout
 from prefect_mlops.tasks.rollout import is_in_service, withdraw_version
 from prefect_mlops.tasks.runs import run_key, run_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from prefect.client.schemas.objects import State
 
     from prefect_mlops.blocks import Ledger, MlflowTracking, Places, ServingTarget
     from prefect_mlops.core.lineage import DataVersion
+    from prefect_mlops.core.rollout.machine import Step
 
 __all__ = ["Begun", "begin_release", "end_release", "find_usurper", "usurper_watch"]
 
@@ -91,7 +93,7 @@ def begin_release(
     if left is not None and cancelled:
         undone = _resumed(ledger, spec, left, trusted)
         return undone._replace(given_up=undone.given_up or f"Its run was cancelled; version {wanted} is undone.")
-    if left is not None and not version and left.asks not in ("", run_key()):
+    if left is not None and not version and left.asks not in ("", run_key()) and still_asks(left.asks):
         return Begun(0, trusted, as_of, as_of, reason=f"Run {left.asks} waits for a person's answer about {wanted}.")
     if left is not None and left.version == wanted:
         return _resumed(ledger, spec, left, trusted)
@@ -148,6 +150,7 @@ def end_release(
     steps: tuple[str, ...],
     data: DataVersion | None = None,
     event: Event = Event.CANARY_FAILED,
+    looks: Sequence[tuple[int, Step]] = (),
 ) -> State:
     """End a release whose version does not take over: its traffic goes back first, then all are told.
 
@@ -159,6 +162,7 @@ def end_release(
         steps: What was done, a sentence each; the last one says why it ends.
         data: The rows that the version learned from, where they are known.
         event: What is announced.
+        looks: The steps of the rollout that were made, each with its share.
 
     Returns:
         The state for the flow to end in.
@@ -167,7 +171,7 @@ def end_release(
     withdraw_version(spec, places.target, begun.version)
     record_stage(places.ledger, spec, ENDED, subject, moment, {"outcome": name, "reason": reason})
     announce(event, spec, subject, moment, version=begun.version, reason=reason, data=data)
-    publish_rollout(spec, begun.version, steps, {})
+    publish_rollout(spec, begun.version, steps, {}, looks=looks)
     return Completed(name=name, message=reason)
 
 

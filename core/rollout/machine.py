@@ -7,7 +7,7 @@ from pydantic import Field
 from prefect_mlops.core.parts import Frozen
 from prefect_mlops.core.rollout.plan import RolloutPlan
 
-__all__ = ["Look", "Position", "Standing", "Step", "advance"]
+__all__ = ["Look", "Position", "Standing", "Step", "advance", "bet"]
 
 Outcome = Literal["go on", "hold", "roll back", "undecided", "outdated"]
 
@@ -42,7 +42,9 @@ class Standing(Frozen):
         counted = (
             f"{self.kind}: {self.canary} on the canary, {self.champion} on the champion, {self.wrong} in this step"
         )
-        bets = f"E worse {self.worse:.3g}, below double {self.below_double:.3g}, below the limit {self.below_limit:.3g}"
+        bets = (
+            f"E worse {bet(self.worse)}, below double {bet(self.below_double)}, below the limit {bet(self.below_limit)}"
+        )
         return f"{counted} ({bets}){'; ' * bool(self.note)}{self.note}"
 
 
@@ -71,6 +73,25 @@ class Step(Frozen):
     outcome: Outcome
     reason: str
     look: Look | None = None
+
+    @property
+    def short(self) -> str:
+        """The reason without what the tests say of each kind."""
+        return self.reason.removesuffix(f" {_said(self.look)}.") if self.look else self.reason
+
+
+def bet(value: float) -> str:
+    """E for people, with a thousands comma and no exponent below a million.
+
+    Examples:
+        >>> bet(1.234), bet(12345.6), bet(1.5e9)
+        ('1.23', '12,346', '1.5e+09')
+    """
+    return f"{value:,.0f}" if 100 <= value < 1e6 else f"{value:.3g}"
+
+
+def _said(look: Look) -> str:
+    return "; ".join(standing.sentence() for standing in look.standings)
 
 
 class Position(Frozen):
@@ -123,11 +144,11 @@ def advance(plan: RolloutPlan, position: Position, look: Look) -> tuple[Position
     if position.ended:
         outcome: Outcome = "go on" if position.ended == "whole" else position.ended
         return position, Step(outcome=outcome, reason="The rollout has ended.", look=look)
-    said = "; ".join(standing.sentence() for standing in look.standings)
+    said = _said(look)
     worst = max(look.standings, key=lambda standing: standing.worse)
     needed = max(len(look.standings), len(plan.kinds)) / plan.alpha_rollback
     if worst.worse >= needed:
-        reason = f"The canary is worse in {worst.kind}: E reached {worst.worse:.3g} of {needed:g}. {said}."
+        reason = f"The canary is worse in {worst.kind}: E reached {bet(worst.worse)} of {bet(needed)}. {said}."
         return Position(step=position.step, ended="roll back"), Step(outcome="roll back", reason=reason, look=look)
     asked = _asked(plan, position)
     open_ends = _open_ends(plan, asked, look)

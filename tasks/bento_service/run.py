@@ -27,6 +27,10 @@ def main() -> None:
     folder = Path(__file__).parent
     sys.path.insert(0, str(folder))
     os.chdir(folder)
+    if (folder / "lean.py").is_file():  # a team's own service may call anything, and comes without it
+        from lean import skip_unused
+
+        skip_unused()
 
     import uvicorn
     from bentoml._internal.configuration.containers import BentoMLContainer
@@ -52,6 +56,7 @@ def main() -> None:
         access_log=False,
         log_level="warning",
         server_header=False,
+        ws="none",
         timeout_keep_alive=KEPT_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )

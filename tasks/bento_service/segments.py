@@ -151,8 +151,12 @@ class Uploads:
     """
 
     def __init__(self, folder: Path, address: str) -> None:
-        import boto3
-        from botocore.config import Config
+        try:
+            import boto3
+            from botocore.config import Config
+        except ModuleNotFoundError as error:  # a bento's own lock has no client of a bucket
+            cure = "Install boto3 in the serving image, or name a folder in MLOPS_SPOOL"
+            raise RuntimeError(f"The prediction log goes to {address}, and boto3 is not installed. {cure}.") from error
 
         patience = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 2})
         self._client = boto3.client("s3", config=patience)

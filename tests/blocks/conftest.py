@@ -1,10 +1,15 @@
-"""A bento without a model: it boots fast, says which version it is, and fails or dawdles when it is asked to."""
+"""A bento without a model that says who it is, fails or dawdles when it is asked to; and a model's place on AWS."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from prefect_mlops.blocks import DeltaTables, PredictionLog
 from prefect_mlops.blocks.bentos import BentoStore
+from prefect_mlops.blocks.echo import build_echo
+from prefect_mlops.blocks.ecs import EcsTarget
+from tests.blocks.cloud import MODEL, Clock, Cloud
 
 SERVICE = """
 import json
@@ -57,3 +62,52 @@ def echoes(tmp_path_factory: pytest.TempPathFactory, echo_folder) -> tuple[Bento
     """A store, and the tags of two versions in it."""
     store = BentoStore(home=str(tmp_path_factory.mktemp("echoes")))
     return store, {version: store.build(echo_folder(version), "echo") for version in (1, 2)}
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The time that targets on AWS go by; a test puts it forward."""
+    clock = Clock()
+    for module in ("ecs", "ecs_services", "elb"):
+        monkeypatch.setattr(f"prefect_mlops.blocks.{module}.time", clock)
+    return clock
+
+
+@pytest.fixture
+def cloud(aws: dict[str, str], clock: Clock, tmp_path: Path) -> Iterator[Cloud]:
+    """A model on AWS, without a version yet."""
+    cloud = Cloud(aws, clock, tmp_path / "spool")
+    yield cloud
+    cloud.end()
+
+
+@pytest.fixture
+def on_aws(cloud: Cloud, aws: dict[str, str], tmp_path: Path) -> Callable[..., EcsTarget]:
+    """Makes the target of that model, with other fields where they are given."""
+
+    def make(**fields: object) -> EcsTarget:
+        known: dict[str, object] = {
+            "cluster": cloud.cluster,
+            "rules": {MODEL: cloud.rule},
+            "target_groups": {f"{MODEL}-{slot}": arn for slot, arn in cloud.groups.items()},
+            "address": "https://{model}.example.org",
+            "image": "serving:1",
+            "bentos": "s3://bentos/all",
+            "region": aws["region_name"],
+            "endpoint": aws["endpoint_url"],
+            "access_key_id": aws["aws_access_key_id"],
+            "secret_access_key": aws["aws_secret_access_key"],
+            "boot_seconds": 20,
+            "predictions": PredictionLog(spool=str(cloud.spool)),
+            "tables": DeltaTables(root=str(tmp_path / "tables")),
+        }
+        return EcsTarget.model_validate(known | fields)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def echo_tags(tmp_path_factory: pytest.TempPathFactory) -> tuple[BentoStore, dict[int, str]]:
+    """A store with the two versions by which targets are tried, and their tags."""
+    store = BentoStore(home=str(tmp_path_factory.mktemp("tried")))
+    return store, {version: build_echo(store, MODEL, version) for version in (1, 2)}

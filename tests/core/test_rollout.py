@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -130,9 +132,35 @@ def test_the_tests_decide_at_the_very_request_that_was_said() -> None:
         ({"steps": [100]}, "less than 100"),
         ({"min_seconds_per_step": 60, "max_seconds_per_step": 60}, "must be more than min_seconds_per_step"),
         ({"user_key": "X User"}, "user_key"),
+        ({"max_seconds_per_step": 5 * 86_400}, "all steps together may last 604,800 seconds, a week; found 864,000"),
         ({"alpha": 0.01}, "alpha"),
     ],
 )
 def test_a_plan_that_cannot_be_followed_is_refused(keys: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         RolloutPlan.model_validate(keys)
+
+
+def test_the_plan_in_the_guide_is_one_and_five_kinds_share_its_alpha() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "rollouts.md").read_text()
+    written = yaml.safe_load(guide.partition("```yaml\n")[2].partition("```")[0])
+
+    plan = RolloutPlan.model_validate(written["rollout"])
+
+    assert plan.shares == (0, 1, 10, 50)
+    assert len(plan.kinds) / plan.alpha_rollback == pytest.approx(500)
+
+
+def test_a_report_says_each_step_in_a_sentence_and_its_evidence_in_a_table() -> None:
+    from prefect_mlops.core.reports import rollout_report
+    from prefect_mlops.core.specfile import load_spec
+
+    spec = load_spec(Path(__file__).parents[2] / "deployments" / "specs" / "wine-cultivar.yaml")
+    _, step = advance(PLAN, Position(), look(40, worse=12_345.6, canary=9, champion=11, wrong=9))
+
+    told = rollout_report(spec, 2, ("staged", f"1%: {step.reason}"), {}, looks=((1, step),))
+
+    assert step.short == "The canary is worse in errors: E reached 12,346 of 200."
+    assert f"2. 1%: {step.short}\n" in told
+    assert "| 1% | errors | 9 | 11 | 12,346 | 1 | 1 |" in told
+    assert "| 1% | latency | 0 | 0 | 1 | 1 | 25 |" in told

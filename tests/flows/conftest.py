@@ -67,10 +67,14 @@ class Released:
     def wait(self, holds: Callable[[], Any], seconds: float = 120) -> None:
         deadline = time.monotonic() + seconds
         while not holds():
-            assert time.monotonic() < deadline, [
-                (run["name"], run["state"]["name"]) for run in self.api("flow_runs/filter")
-            ]
+            assert time.monotonic() < deadline, self.story()
             time.sleep(0.2)
+
+    def story(self) -> str:
+        """What became of all runs of releases and of whoever tells of trouble, for whoever reads a failure."""
+        runs = [*self.runs("mlops-release"), *self.api("flow_runs/filter", flows={"name": {"any_": ["mlops-alert"]}})]
+        told = [f"{run['name']} {run['parameters'].get('version')}: {run['state']}" for run in runs]
+        return "\n".join([*told, *(f"{record.at} {record.stage} {record.subject}" for record in self.records())])
 
     def wait_for(self, run: str, *states: str, seconds: float = 120) -> None:
         self.wait(lambda: self.run(run)["state"]["name"] in states, seconds)

@@ -74,8 +74,7 @@ def test_setup_on_a_full_disk_says_how_much_is_needed(clone: Path, tmp_path: Pat
 
 def test_every_word_says_what_it_does() -> None:
     text = (ROOT / "Makefile").read_text()
-    (phony,) = re.findall(r"^\.PHONY: (.+)$", text, re.MULTILINE)
 
     described = set(re.findall(r"^([a-z-]+):.*## \S", text, re.MULTILINE))
 
-    assert set(phony.split()) == described == set(re.findall(r"^([a-z-]+):", text, re.MULTILINE))
+    assert described == set(re.findall(r"^([a-z-]+):", text, re.MULTILINE))

@@ -25,6 +25,7 @@ from prefect_mlops.core.errors import DataError
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.core.staging import Staged
 from prefect_mlops.tasks import ask_approval, find_lapse, record_lapse
+from prefect_mlops.tasks.approving import still_asks
 from prefect_mlops.tasks.packaging import Bento
 
 MARCH = datetime(2026, 3, 1, tzinfo=UTC)
@@ -191,6 +192,20 @@ def test_only_the_run_of_a_deployment_can_wait_for_a_person(asking: Asking) -> N
 
 
 @pytest.mark.process
+def test_a_run_that_died_with_its_answer_asks_no_more(asking: Asking) -> None:
+    run = asking.start()
+    waiting = still_asks(str(run))
+    asking.answer(run, decision="approve", who="ann", shown=asking.digest(run))
+    answered = still_asks(str(run))
+    crashed = {"state": {"type": "CRASHED", "name": "Crashed"}, "force": True}
+    httpx.post(f"{asking.url}/flow_runs/{run}/set_state", json=crashed, timeout=60).raise_for_status()
+
+    assert (waiting, answered) == (True, True)
+    assert not still_asks(str(run))
+    assert not still_asks("00000000-0000-0000-0000-000000000000")
+
+
+@pytest.mark.process
 def test_a_run_that_failed_at_work_has_not_lapsed(asking: Asking) -> None:
     run = asking.start()
     asking.answer(run, decision="approve", who="ann", shown=asking.digest(run))
@@ -213,6 +228,7 @@ def test_a_run_that_nobody_answers_is_failed_by_the_server_and_stays_rejected(as
     wait_until(lambda: state_of(asking, run) == "Failed")
     late = asking.answer(run, decision="approve", who="ann", shown=asking.digest(run))
 
+    assert still_asks(str(run))
     lapse = find_lapse.fn(asking.ledger, asking.spec, f"prefect.flow-run.{run}")
     record_lapse.fn(asking.ledger, asking.spec, lapse, MARCH)
     again = find_lapse.fn(asking.ledger, asking.spec, str(run))

@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import boto3
 import pytest
+from moto.server import ThreadedMotoServer
 
 from prefect_mlops.blocks import DeltaTables, PredictionLog
 from prefect_mlops.core.contract import contract_of
@@ -98,6 +99,39 @@ def test_a_bucket_that_does_not_answer_delays_nobody_and_gets_all_later(
 
     spooling.Spool(log.address(), "b", contract).close()  # the next server of this machine sends what is left
     assert log.collect("toy-binary", tables) == 5
+
+
+def test_a_store_that_is_away_for_a_while_gets_all_once_it_is_back(
+    spooling: ModuleType,
+    log: PredictionLog,
+    tables: DeltaTables,
+    contract: dict[str, Any],
+    free_port: Callable[[], int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    port = free_port()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")  # where nobody listens yet
+    monkeypatch.setattr(sys.modules["segments"], "UPLOAD_RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(sys.modules["segments"], "SEGMENT_BYTES", 400)
+    spool, slowest = spooling.Spool(log.address(), "b", contract), 0.0
+    for number in range(12):
+        begun = time.perf_counter()
+        spool.record([row(number)], [Said(f"p{number:02}")], 1.0)
+        slowest = max(slowest, time.perf_counter() - begun)
+        if number % 4 == 3:
+            until(lambda number=number: spool._segments.written == number + 1)
+    assert log.collect("toy-binary", tables) == 0
+
+    server = ThreadedMotoServer("127.0.0.1", port=port, verbose=False)  # the buckets of the other one are its own too
+    server.start()
+    until(lambda: not list((Path(os.environ["MLOPS_SPOOL_FOLDER"]) / "toy-binary").glob("*.jsonl")), 30)
+    spool.close()
+    server.stop()
+
+    assert slowest < 0.2
+    assert log.collect("toy-binary", tables) == 12
+    ids = tables.read("toy-binary-predictions")["prediction_id"]
+    assert sorted(ids) == [f"p{number:02}" for number in range(12)]
 
 
 def test_a_segment_that_is_sent_again_after_it_was_collected_adds_nothing(
