@@ -9,10 +9,9 @@ module "key" {
 module "network" {
   source = "../../modules/network"
 
-  name               = var.name
-  kms_key_arn        = module.key.arn
-  zone_count         = 1
-  log_retention_days = 30
+  name        = var.name
+  kms_key_arn = module.key.arn
+  zone_count  = 1
 }
 
 module "storage" {
@@ -53,7 +52,6 @@ module "worker" {
   work_pool          = var.work_pool
   prefect_api_url    = var.prefect_api_url
   api_key_secret_arn = var.prefect_api_key_secret_arn
-  log_retention_days = 30
 
   flow = {
     statements = module.storage.flow_statements
