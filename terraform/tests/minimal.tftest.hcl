@@ -16,7 +16,7 @@ run "the_cheapest_example_plans_and_says_what_python_reads" {
   }
 
   assert {
-    condition     = join(",", sort(keys(output.mlops))) == "buckets,environment,log_groups,mlflow_tracking_uri,prefect_api_url,queues,region,repositories,roles,serving,work_pool"
+    condition     = join(",", sort(keys(output.mlops))) == "alarm_topic_arn,buckets,contract,image,landing_queue_url,ledger,log_groups,name,observer_queue_name,personal_key_secret_arn,prefect,region,serving,tracking,work_pool"
     error_message = "The output `mlops` has other keys than those that the Python side reads."
   }
 
