@@ -35,6 +35,16 @@ format: setup ## let ruff write what `make lint` asks for
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
+cost: setup ## what an idle month of both examples costs, by terraform/prices.yaml with its date
+	@scripts/cost.sh
+
+lint-infra: setup ## hadolint, zizmor and checkov over images, workflows and terraform/, from their own lock
+	@scripts/tools.sh
+	.tools/bin/hadolint deployments/images/*.Dockerfile
+	.tools/bin/zizmor --offline --no-progress --quiet .github/workflows
+	@if command -v actionlint >/dev/null; then actionlint; else echo "lint-infra: actionlint is not on the PATH, so workflows were read by zizmor alone"; fi
+	@if [[ -d terraform ]]; then .tools/bin/checkov --directory terraform --skip-download --quiet --compact; fi
+
 types: setup ## mypy --strict over all floors
 	$(BIN)/mypy $(addprefix -p prefect_mlops.,$(FLOORS))
 
@@ -88,6 +98,9 @@ bench-drill: setup ## what callers see while weights walk and candidate, driver 
 bench-abtests: setup ## how often equal versions are told apart, intervals miss, and how many users a difference takes, as JSON
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.abtests --results docs/results/bench-abtests.json
 
+bench-scoring: setup ## what scoring five million rows costs beside doing it by hand, and what kills leave of it, as JSON under docs/results/
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.scoring --results docs/results/bench-scoring.json
+
 bench-serving: setup ## what a served model costs beside its peers, and what the gateway adds, as JSON under docs/results/
 	$(BIN)/python -m benchmarks.serving --results docs/results/bench-serving.json
 
@@ -98,4 +111,4 @@ lock: setup ## resolve the dependencies anew into requirements*.lock
 	@scripts/lock.sh
 
 clean: ## remove everything that the other words made
-	rm -rf .venv .types .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info
+	rm -rf .venv .tools .types .demo terraform/.terraform terraform/*/*/.terraform .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from prefect_mlops.core.errors import DataError, SpecError, SpecProblem
 from prefect_mlops.core.parts import Frozen
@@ -27,8 +27,19 @@ class WorkPool(Frozen):
     """The pool whose worker starts a task on ECS for every run."""
 
     name: str = Field(min_length=1, description="Its name.")
-    base_job_template: Mapping[str, Any] = Field(description="What a run's task is made from: an object, not its text.")
+    base_job_template: Mapping[str, Any] = Field(description="What a run's task is made from; JSON or its text.")
     concurrency_limit: int | None = Field(default=None, ge=1, description="Runs at once; any number when null.")
+
+    @field_validator("base_job_template", mode="before")
+    @classmethod
+    def _as_text_or_object(cls, template: Any) -> Any:
+        """Terraform makes objects of one type only, so a module hands out the text."""
+        if not isinstance(template, str):
+            return template
+        try:
+            return json.loads(template)
+        except ValueError as error:
+            raise ValueError(f"base_job_template is no JSON ({error})") from error
 
     @model_validator(mode="after")
     def _is_a_template(self) -> Self:

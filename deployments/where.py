@@ -8,6 +8,8 @@ from prefect_mlops.core.errors import DataError
 __all__ = ["AS_IT_IS", "Where"]
 
 DEFAULT_POOL = "local"
+CLONE = "code"
+"""In the folder where a run begins; the worker image has both on its `PYTHONPATH`."""
 GIT = re.compile(r"git\+(?P<url>https?://[^@]+|ssh://[^@]+@[^@]+|file://[^@]+)(@(?P<ref>[^@]+))?")
 
 
@@ -47,14 +49,15 @@ class Where(NamedTuple):
 
         Examples:
             >>> Where(code="git+https://example.org/team/models.git@v3").pull()[0]["prefect.deployments.steps.git_clone"]
-            {'repository': 'https://example.org/team/models.git', 'branch': 'v3'}
+            {'repository': 'https://example.org/team/models.git', 'clone_directory_name': 'code', 'branch': 'v3'}
             >>> list(Where(code="s3://code/models").pull()[0])
             ['prefect_aws.deployments.steps.pull_from_s3']
         """
         if not self.code:
             return []
         if found := GIT.fullmatch(self.code):
-            told = {"repository": found["url"]} | ({_ref(found["ref"]): found["ref"]} if found["ref"] else {})
+            told = {"repository": found["url"], "clone_directory_name": CLONE}
+            told |= {_ref(found["ref"]): found["ref"]} if found["ref"] else {}
             return [{"prefect.deployments.steps.git_clone": told}]
         bucket, _, folder = self.code.removeprefix("s3://").partition("/")
         if self.code.startswith("s3://") and bucket and folder:

@@ -26,6 +26,7 @@ from prefect_mlops.tasks import (
     promote_version,
     publish_card,
     publish_rollout,
+    publish_scores,
     recall_stage,
     record_stage,
     render_model_card,
@@ -35,6 +36,7 @@ from prefect_mlops.tasks import (
     run_shadow,
     stage_bento,
     time_of_run,
+    try_beside,
     usurper_watch,
     withdraw_candidate,
 )
@@ -88,14 +90,20 @@ def release(
             withdraw_candidate(places.tracking, places.bentos, places.target, spec, version, bento.tag)
             return end_release(places, spec, begun, consent.ended, steps, learned, Event.APPROVAL_REFUSED)
 
+        tried = try_beside(places, spec, version, moment)
+        if tried.found:
+            publish_scores(spec, tried.scores, tried.found)
+            record_stage(places.ledger, spec, "candidate.scored", subject, moment, {"beside": tried.found})
+        if tried.ended:
+            return end_release(places, spec, begun, tried.ended, (*steps, *tried.steps), learned)
         usurped = find_usurper(places.tracking, places.ledger, spec, begun)
         if usurped:
             return end_release(places, spec, begun, "Outdated", (*steps, usurped), learned)
         placed = deploy_bento(spec, bento, places.bentos, places.target, places.predictions, places.personal)
-        steps = (*steps, placed.reason, foresee_rollout(spec, placed))
+        steps = (*steps, *tried.steps, placed.reason, foresee_rollout(spec, placed))
         publish_rollout(spec, version, steps, {"bento": bento.tag})
         looks: tuple[tuple[int, Step], ...] = ()
-        for share in spec.rollout.shares if begun.champion else ():
+        for share in spec.rollout.shares if begun.champion and not tried.decides else ():
             gives_way = usurper_watch(places.tracking, places.ledger, spec, begun)
             beside = (begun, places.tables, places.predictions, gives_way)
             step = (
@@ -120,8 +128,9 @@ def release(
         record_stage(places.ledger, spec, "champion.promoted", subject, moment, promoted)
         steps = (*steps, hold_back_champion(spec, places.target, placed))
 
-    links = {"bento": bento.tag, "served at": places.target.url(spec.name)}
-    publish_rollout(spec, version, steps, links, staged, looks)
+    publish_rollout(
+        spec, version, steps, {"bento": bento.tag, "served at": places.target.url(spec.name)}, staged, looks
+    )
     publish_card(spec, render_model_card(places.ledger, spec))
     announce(Event.CHAMPION_PROMOTED, spec, subject, moment, version=version, reason=steps[-1], data=learned)
     return Completed(name="Promoted", message=f"Version {version} is champion. {steps[-1]}")

@@ -1,7 +1,7 @@
 from .abtest import end_arms, look_again, look_at_arms, place_arm, publish_look, start_arms
 from .adopting import adopt_version, fetch_source
 from .approving import ask_approval, find_lapse, recall_stage, record_lapse, withdraw_candidate
-from .beside import compare_beside, plan_beside
+from .beside import compare_beside, plan_beside, try_beside
 from .canary import run_canary, run_shadow
 from .champions import load_anchor, load_champion, promote_version, read_champion
 from .comparing import find_comparison
@@ -155,6 +155,7 @@ __all__ = [
     "trace_lineage",
     "train_candidate",
     "train_in_parts",
+    "try_beside",
     "undo_rollout",
     "usurper_watch",
     "validate_data",

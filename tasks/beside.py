@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from prefect import task
 
@@ -12,20 +12,44 @@ from prefect_mlops.core.errors import DataError
 from prefect_mlops.core.scoring import due_windows
 from prefect_mlops.core.scoring.plan import window_ends
 from prefect_mlops.core.spec import ModelSpec
+from prefect_mlops.tasks.champions import read_champion
+from prefect_mlops.tasks.data import pin_versions
 from prefect_mlops.tasks.registry import fetch_package
-from prefect_mlops.tasks.scoring import ScoringPlan, clock_of, learned_until
+from prefect_mlops.tasks.scoring import Scores, ScoringPlan, clock_of, learned_until, score_windows
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from prefect_mlops.blocks import DeltaTables, MlflowTracking
+    from prefect_mlops.blocks import DeltaTables, MlflowTracking, Places
     from prefect_mlops.core.scoring.beside import Beside
     from prefect_mlops.tasks.champions import Champion
     from prefect_mlops.tasks.data import Versions
 
-__all__ = ["compare_beside", "plan_beside"]
+__all__ = ["Tried", "compare_beside", "plan_beside", "try_beside"]
 
 ANSWERS = ("key", "accepted_at", "prediction", "score")
+ENDS = {"roll back": "RolledBack", "hold": "Undecided"}
+
+
+class Tried(NamedTuple):
+    """What came of a candidate's scores in its release.
+
+    Attributes:
+        ended: The end state of the release, such as `RolledBack`; empty where it goes on.
+        scores: What was scored; none where the spec has no candidate score.
+        found: The candidate beside the champion; None likewise.
+        decides: Whether that takes the place of a canary.
+    """
+
+    ended: str = ""
+    scores: tuple[Scores, ...] = ()
+    found: Beside | None = None
+    decides: bool = False
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """What was found, in a sentence."""
+        return (f"Scored beside: {self.found.reason}",) if self.found else ()
 
 
 @task(retries=2, retry_delay_seconds=2)
@@ -71,6 +95,34 @@ def plan_beside(
     first = start or date.min
     due = due_windows(found, table.recorded("shadow").windows, version, as_of, start=first, end=end)
     return ScoringPlan(version, "shadow", data_version, due)
+
+
+@task
+def try_beside(places: Places, spec: ModelSpec, version: int, as_of: datetime) -> Tried:
+    """Have a candidate score what the champion has scored, before it takes over anything.
+
+    Args:
+        places: Where things are.
+        spec: `scoring.candidates` says whether, and whether that alone decides.
+        version: The candidate.
+        as_of: Rows up to this are read.
+
+    Returns:
+        The release ends `RolledBack` where a test speaks against the candidate, and where the scores alone decide
+        `Undecided` as long as they do not.
+    """
+    champion = read_champion.fn(places.tracking, spec)
+    if champion is None or champion.version == version or spec.scoring.candidates == "unscored":
+        return Tried()
+    versions = pin_versions.fn(places.tables, spec)
+    given = (places.tables, places.tracking, spec)
+    plan = plan_beside.fn(*given, version, champion, as_of, versions.data_version)
+    scores = score_windows.fn(*given, plan, as_of)
+    found = compare_beside.fn(places.tables, spec, version, champion, versions)
+    ended = ENDS.get(found.outcome, "")
+    if ended == "Undecided" and spec.scoring.candidates == "first":
+        ended = ""
+    return Tried(ended, (scores,), found, spec.scoring.candidates == "only")
 
 
 @task(retries=2, retry_delay_seconds=2)

@@ -113,6 +113,8 @@ def foresee_rollout(spec: ModelSpec, placed: Placed) -> str:
     """Say how many requests each step will need at the least, before any is sent."""
     if placed.champion_slot is None:
         return "It takes all traffic at once: no champion runs beside it."
+    if spec.scoring.candidates == "only":
+        return "It takes all traffic at once: its scores beside the champion's have decided."
     plan = spec.rollout
     steps = ", ".join(
         f"{need.canary} to the canary at {need.share}%, of {need.requests:,}"

@@ -49,6 +49,13 @@ class Scoring(Frozen):
     disagreement_limit: Annotated[
         float, Field(gt=0, lt=1, description="Share of rows that a candidate beside may answer otherwise.")
     ] = 0.2
+    candidates: Annotated[
+        Literal["unscored", "first", "only"],
+        Field(
+            description="Whether a release has its version score beside the champion: not at all, first and then by "
+            "canary, or only so, for a model that nobody calls."
+        ),
+    ] = "unscored"
 
 
 class Recorded(NamedTuple):

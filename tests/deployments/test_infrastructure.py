@@ -22,6 +22,16 @@ def test_what_the_contract_says_is_read() -> None:
     }
 
 
+def test_the_base_job_template_may_come_as_the_text_of_its_json() -> None:
+    pool = output_of()["work_pool"]
+
+    told = read_output(printed(work_pool=pool | {"base_job_template": json.dumps(pool["base_job_template"])}))
+
+    assert told.work_pool == read_output(printed()).work_pool
+    with pytest.raises(SpecError, match="base_job_template: base_job_template is no JSON"):
+        read_output(printed(work_pool=pool | {"base_job_template": "{"}))
+
+
 def test_an_example_that_serves_nothing_leaves_serving_and_queue_out() -> None:
     told = read_output(printed(serving=None, landing_queue_url=None))
 

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-data.lock")
+LOCKS = (
+    *("requirements.lock", "requirements-dev.lock", "requirements-data.lock"),
+    *("requirements-images.lock", "requirements-serving.lock", "requirements-tools.lock"),
+)
 # Folders of somebody's machine; system paths such as /etc/ssl are the same everywhere.
 MACHINE_PATH = re.compile(r"(?<![\w.:/}~$-])/(?:work|root|home|opt|Users)/[A-Za-z0-9_.-]+")
 # `.invalid` is the domain that tests may name, since nobody can own it.

@@ -22,6 +22,7 @@ from prefect_mlops.tasks import (
     promote_version,
     read_champion,
     score_windows,
+    try_beside,
 )
 from prefect_mlops.tasks.data import load_recent_rows
 from tests.tasks.scoring_cases import accept, day, score, spec_of, train_version, visits
@@ -165,3 +166,37 @@ def test_scores_find_their_labels_by_a_personal_key_that_the_log_of_predictions_
     assert len(found) == 2000
     assert found["key"].is_unique
     assert (found["prediction"].map(str) == found["target"].map(str)).mean() > 0.7
+
+
+@pytest.mark.parametrize(
+    ("candidates", "version", "ended"),
+    [
+        ("unscored", 3, ""),
+        ("first", 3, "RolledBack"),
+        ("only", 3, "RolledBack"),
+        ("first", 2, ""),
+        ("only", 2, ""),
+        ("only", 1, ""),
+    ],
+)
+def test_a_release_has_its_version_score_beside_the_champion_where_the_spec_says_so(
+    places: Places, candidates: str, version: int, ended: str
+) -> None:
+    spec = spec_of(data=LATER.data.model_dump(), scoring={"candidates": candidates})
+
+    tried = try_beside.fn(places, spec, version, day(20))
+
+    assert tried.ended == ended
+    assert (tried.found is None) == (candidates == "unscored" or version == 1)
+
+
+def test_scores_that_alone_decide_and_cannot_yet_leave_a_release_undecided(places: Places) -> None:
+    unsure = {"disagreement_limit": 0.01}  # the two differ in about as many rows
+    first, only = (
+        try_beside.fn(places, spec_of(data=LATER.data.model_dump(), scoring=unsure | {"candidates": said}), 2, day(20))
+        for said in ("first", "only")
+    )
+
+    assert only.found is not None
+    assert only.found.outcome == "hold", only.reason
+    assert (first.ended, only.ended) == ("", "Undecided")
