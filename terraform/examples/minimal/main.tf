@@ -80,7 +80,7 @@ module "worker" {
   flow = {
     statements = concat(module.storage.flow_statements, [
       merge(module.credentials.reader_statements[0], {
-        resources = [module.credentials.arns["personal-key"], module.addresses.arns["ledger"]]
+        resources = concat([module.credentials.arns["personal-key"], module.addresses.arns["ledger"]], var.mlflow_secret_arn == null ? [] : [var.mlflow_secret_arn])
       }),
       module.credentials.reader_statements[1],
     ])

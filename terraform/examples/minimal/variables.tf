@@ -55,3 +55,9 @@ variable "prefect_ui_url" {
   type        = string
   default     = null
 }
+
+variable "mlflow_secret_arn" {
+  description = "ARN of a secret with MLflow's login, JSON with username and password, or token; null where it asks for none."
+  type        = string
+  default     = null
+}
