@@ -215,8 +215,8 @@ def kill_driver(ground: Ground) -> dict[str, Any]:
 def kill_candidate(ground: Ground) -> dict[str, Any]:
     """The candidate is killed at 50%: the champion answers for it until the supervisor has started it again."""
     before = ground.target.counters(MODEL, "b").errors
-    dead = time.time()
     kill(ground.target.slots(MODEL)["b"].process)
+    dead = time.time()
     ground.wait(20, lambda each: each.version == 2)
     again = next(each.began for each in ground.seen(dead) if each.version == 2)
     failed_over = ground.target.counters(MODEL, "b").errors - before
