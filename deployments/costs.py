@@ -56,18 +56,18 @@ class Charge(NamedTuple):
 
     Attributes:
         what: The kind, in words.
-        count: How many resources there are of it.
+        number: How many resources there are of it.
         monthly: In the table's currency.
     """
 
     what: str
-    count: int
+    number: int
     monthly: float
 
 
 class _Use(NamedTuple):
     what: str
-    count: int
+    number: int
     parts: tuple[tuple[str, float], ...]
 
 
@@ -107,7 +107,7 @@ def charges_of(plan: Mapping[str, Any], table: PriceTable) -> tuple[Charge, ...]
         ...                    prices={"nat-gateway-hour": 0.045, "nat-gateway-gb": 0.045})
         >>> gateway = {"type": "aws_nat_gateway", "mode": "managed", "values": {}}
         >>> charges_of({"planned_values": {"root_module": {"resources": [gateway]}}}, table)
-        (Charge(what='NAT gateways', count=1, monthly=32.85),)
+        (Charge(what='NAT gateways', number=1, monthly=32.85),)
     """
     root = (plan.get("planned_values") or plan.get("values") or {}).get("root_module")
     if root is None:
@@ -118,7 +118,7 @@ def charges_of(plan: Mapping[str, Any], table: PriceTable) -> tuple[Charge, ...]
     for use in (_used(resource, planned, table.idle) for resource in planned):
         before = sums.get(use.what, Charge(use.what, 0, 0.0))
         monthly = sum(table.month(price, quantity) for price, quantity in use.parts)
-        sums[use.what] = Charge(use.what, before.count + use.count, before.monthly + monthly)
+        sums[use.what] = Charge(use.what, before.number + use.number, before.monthly + monthly)
     dear = (charge._replace(monthly=round(charge.monthly, 2)) for charge in sums.values() if charge.monthly)
     return tuple(sorted(dear, key=lambda charge: (-charge.monthly, charge.what)))
 
@@ -193,7 +193,7 @@ def main() -> None:
         sys.exit(f"cost: {error}")
     print(f"{asked.name}: an idle month in {table.region}, list prices of {table.checked}, {table.currency}")
     for charge in charges:
-        print(f"  {charge.monthly:9.2f}  {charge.what} ({charge.count})")
+        print(f"  {charge.monthly:9.2f}  {charge.what} ({charge.number})")
     print(f"  {sum(charge.monthly for charge in charges):9.2f}  in all; runs, requests and traffic come on top")
 
 

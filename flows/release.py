@@ -128,8 +128,9 @@ def release(
         record_stage(places.ledger, spec, "champion.promoted", subject, moment, promoted)
         steps = (*steps, hold_back_champion(spec, places.target, placed))
 
-    links = {"bento": bento.tag, "served at": places.target.url(spec.name)}
-    publish_rollout(spec, version, steps, links, staged, looks)
+    publish_rollout(
+        spec, version, steps, {"bento": bento.tag, "served at": places.target.url(spec.name)}, staged, looks
+    )
     publish_card(spec, render_model_card(places.ledger, spec))
     announce(Event.CHAMPION_PROMOTED, spec, subject, moment, version=version, reason=steps[-1], data=learned)
     return Completed(name="Promoted", message=f"Version {version} is champion. {steps[-1]}")
