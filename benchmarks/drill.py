@@ -278,8 +278,16 @@ def drill(folder: Path, requests: int, writes: int) -> dict[str, Any]:
             began = time.time()
             found = scene()
             seen = ground.seen(began)
-            lost = sum(each.status != 200 for each in seen)
-            scenes[name] = {"requests": len(seen), "failed": lost, **found}
+            lost = [each for each in seen if each.status != 200]
+            told = [
+                {
+                    "status": each.status,
+                    "after_s": round(each.began - began, 2),
+                    "ms": round(1000 * (each.ended - each.began)),
+                }
+                for each in lost
+            ]
+            scenes[name] = {"requests": len(seen), "failed": len(lost), "failures": told, **found}
         left = ground.target.slots(MODEL)
         everything = ground.seen()
         return {
