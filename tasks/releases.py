@@ -22,7 +22,8 @@ from prefect_mlops.core.rollout.releases import (
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.tasks.approving import still_asks
 from prefect_mlops.tasks.governance import record_stage
-from prefect_mlops.tasks.publishing import announce, publish_rollout
+from prefect_mlops.tasks.live_reports import publish_rollout
+from prefect_mlops.tasks.publishing import announce
 from prefect_mlops.tasks.rollout import is_in_service, withdraw_version
 from prefect_mlops.tasks.runs import run_key, run_logger
 
