@@ -267,8 +267,12 @@ def _by_partition(rows: pa.Table) -> Iterator[tuple[str, str, pa.Table]]:
     """Cut rows into those of each window and arm, without these two columns."""
     import pyarrow.compute as pc
 
-    for arm in rows["arm"].unique().to_pylist():
-        for window in rows["window"].unique().to_pylist():
+    arms, windows = (rows[name].unique().to_pylist() for name in ("arm", "window"))
+    if len(arms) == len(windows) == 1:
+        yield windows[0], arms[0], rows.drop_columns(PARTITIONS)
+        return
+    for arm in arms:
+        for window in windows:
             kept = pc.and_(pc.equal(rows["window"], window), pc.equal(rows["arm"], arm))
             part = rows.filter(kept).drop_columns(PARTITIONS)
             if part.num_rows:
