@@ -34,8 +34,9 @@ for example in "${@:-minimal production}"; do
         # The plan is made for moto: no real account is asked.
         printf 'provider "aws" {\n  s3_use_path_style           = true\n  skip_credentials_validation = true\n  skip_metadata_api_check     = true\n  max_retries                 = 2\n}\n' >"$root/moto_override.tf"
         mapfile -t given < <(variables "$name")
+        terraform -chdir="$root" init -no-color ${TF_PLUGIN_DIR:+-plugin-dir="$TF_PLUGIN_DIR"} >"$folder/init.log" 2>&1 ||
+            stop "Terraform's provider cannot be had: $(grep -m 1 -A 4 Error "$folder/init.log") Check the network, or name a folder that holds it in TF_PLUGIN_DIR."
         {
-            terraform -chdir="$root" init -no-color ${TF_PLUGIN_DIR:+-plugin-dir="$TF_PLUGIN_DIR"}
             terraform -chdir="$root" plan -no-color -refresh=false -parallelism=2 -out=planned "${given[@]}"
         } >"$folder/$name.log" 2>&1 || stop "the example $name cannot be planned: $(grep -m 3 -A 4 Error "$folder/$name.log" || tail -n 5 "$folder/$name.log")"
         terraform -chdir="$root" show -json planned | .venv/bin/python -m prefect_mlops.deployments.costs - --name "$name"

@@ -19,6 +19,8 @@ ENV PATH=/srv/venv/bin:$PATH \
     PREFECT_DEPLOYMENT_CONCURRENCY_SLOT_WAIT_SECONDS=5 \
     MLFLOW_DISABLE_TELEMETRY=true \
     MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false
+# On Fargate a volume takes its owner and rights from the image; what else a service has is read-only.
+VOLUME /tmp
 WORKDIR /tmp
 USER 10001:10001
 EXPOSE 4200 5000

@@ -37,6 +37,11 @@ ENV PATH=/srv/venv/bin:$PATH \
     MLFLOW_DISABLE_TELEMETRY=true \
     BENTOML_DO_NOT_TRACK=true \
     DO_NOT_TRACK=1
+# Lineage names the commit where git cannot be asked: docker build --build-arg COMMIT=$(git rev-parse HEAD)
+ARG COMMIT=""
+ENV PREFECT_INTEGRATIONS_MLOPS_COMMIT=$COMMIT
+# On Fargate a volume takes its owner and rights from the image; what else a service has may be read-only.
+VOLUME /tmp
 WORKDIR /srv/project
 USER 10001:10001
 CMD ["prefect", "worker", "start", "--help"]

@@ -26,6 +26,11 @@ run "tasks_are_counted_and_shells_are_encrypted" {
   }
 
   assert {
+    condition     = aws_ecs_cluster.this.configuration[0].execute_command_configuration[0].log_configuration[0].cloud_watch_log_group_name == "/mlops-test/shells" && aws_cloudwatch_log_group.shells.kms_key_id == var.kms_key_arn
+    error_message = "Nobody sees what was done in a shell."
+  }
+
+  assert {
     condition     = aws_ecs_cluster_capacity_providers.this.capacity_providers == toset(["FARGATE", "FARGATE_SPOT"])
     error_message = "Spare capacity cannot be used."
   }
@@ -60,9 +65,11 @@ run "each_of_these_values_is_refused" {
     name = "Mlops"
     # An alias is no key.
     kms_key_arn = "alias/mlops"
+    # CloudWatch knows 90 and 120.
+    log_retention_days = 100
   }
 
-  expect_failures = [var.kms_key_arn, var.name]
+  expect_failures = [var.kms_key_arn, var.log_retention_days, var.name]
 }
 
 run "each_of_these_is_refused_too" {

@@ -154,9 +154,11 @@ run "each_of_these_values_is_refused" {
     tasks = 1
     # No ARN.
     token_secret_arn = "s3cr3t"
+
+    personal_key = { secret_arn = "s3cr3t" }
   }
 
-  expect_failures = [var.cluster_arn, var.cpu, var.domain, var.image, var.kms_key_arn, var.log_retention_days, var.models, var.name, var.subnet_ids, var.token_secret_arn]
+  expect_failures = [var.cluster_arn, var.cpu, var.domain, var.image, var.kms_key_arn, var.log_retention_days, var.models, var.name, var.personal_key, var.subnet_ids, var.token_secret_arn]
 }
 
 run "each_of_these_is_refused_too" {

@@ -75,5 +75,5 @@ def test_a_plan_is_made_for_a_pull_request_of_ours_and_applied_on_main_alone() -
 
     assert "head.repo.full_name == github.repository" in jobs["plan"]["if"]
     assert "apply planned" not in str(jobs["plan"]["steps"])
-    assert jobs["apply"]["if"] == "github.event_name == 'push'"
+    assert jobs["apply"]["if"].startswith("github.event_name == 'push' && ")
     assert jobs["apply"]["environment"] == "production"

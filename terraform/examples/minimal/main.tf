@@ -9,10 +9,9 @@ module "key" {
 module "network" {
   source = "../../modules/network"
 
-  name               = var.name
-  kms_key_arn        = module.key.arn
-  zone_count         = 1
-  log_retention_days = 30
+  name        = var.name
+  kms_key_arn = module.key.arn
+  zone_count  = 1
 }
 
 module "storage" {
@@ -40,6 +39,26 @@ module "cluster" {
   container_insights = false
 }
 
+module "credentials" {
+  source = "../../modules/credentials"
+
+  name          = var.name
+  kms_key_arn   = module.key.arn
+  recovery_days = var.delete_data_on_destroy ? 0 : 30
+  secrets       = { personal-key = { description = "Key of the stand-ins for personal values; with another one they match no more." } }
+}
+
+# Terraform makes the place, a person puts the value in.
+module "given" {
+  source = "../../modules/credentials"
+
+  name          = var.name
+  kms_key_arn   = module.key.arn
+  recovery_days = var.delete_data_on_destroy ? 0 : 30
+  generate      = false
+  secrets       = { ledger-url = { description = "SQLAlchemy address of the PostgreSQL database that keeps the ledger." } }
+}
+
 module "worker" {
   source = "../../modules/worker"
 
@@ -53,13 +72,26 @@ module "worker" {
   work_pool          = var.work_pool
   prefect_api_url    = var.prefect_api_url
   api_key_secret_arn = var.prefect_api_key_secret_arn
-  log_retention_days = 30
 
   flow = {
-    statements = module.storage.flow_statements
-    environment = {
-      AWS_DEFAULT_REGION  = var.region
-      MLFLOW_TRACKING_URI = var.mlflow_tracking_uri
-    }
+    statements  = concat(module.storage.flow_statements, local.secret_statements)
+    environment = { AWS_DEFAULT_REGION = var.region }
   }
+}
+
+locals {
+  secret_statements = [
+    {
+      sid        = "ReadSecretsOfBlocks"
+      actions    = ["secretsmanager:GetSecretValue"]
+      resources  = compact([module.given.arns["ledger-url"], module.credentials.arns["personal-key"], var.mlflow_secret_arn])
+      conditions = {}
+    },
+    {
+      sid        = "DecryptSecretsOfBlocks"
+      actions    = ["kms:Decrypt"]
+      resources  = [module.key.arn]
+      conditions = { StringEquals = { "kms:ViaService" = ["secretsmanager.${var.region}.amazonaws.com"] } }
+    },
+  ]
 }

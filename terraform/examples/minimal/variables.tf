@@ -43,3 +43,9 @@ variable "mlflow_tracking_uri" {
   description = "Address of an MLflow server that is there already."
   type        = string
 }
+
+variable "mlflow_secret_arn" {
+  description = "ARN of a secret with the login of that MLflow server, JSON with `username` and `password` or with `token`; null where it asks for none."
+  type        = string
+  default     = null
+}

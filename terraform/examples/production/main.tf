@@ -48,6 +48,7 @@ module "credentials" {
   secrets = {
     prefect-auth  = { description = "What clients of the Prefect server show.", prefix = "mlops:" }
     serving-token = { description = "What callers of the models show." }
+    personal-key  = { description = "Key of the stand-ins for personal values; with another one they match no more." }
   }
 }
 

@@ -17,6 +17,8 @@ module "serving" {
   bentos           = module.storage.artifacts_bucket
   predictions      = module.storage.data_bucket
   token_secret_arn = module.credentials.arns["serving-token"]
+
+  personal_key = { secret_arn = module.credentials.arns["personal-key"] }
 }
 
 module "events" {
@@ -42,15 +44,33 @@ module "worker" {
   prefect_api_url = module.server.api_url
   auth_secret_arn = module.credentials.arns["prefect-auth"]
 
-  destinations = {
-    for key, balancer in module.balancer : key => { port = balancer.port, security_group_id = balancer.security_group_id }
-  }
+  destinations = merge(
+    { for key, balancer in module.balancer : key => { port = balancer.port, security_group_id = balancer.security_group_id } },
+    { ledger = { port = local.ledger.port, security_group_id = local.ledger.security_group_id } },
+  )
 
   flow = {
-    statements  = concat(module.storage.flow_statements, module.events.reader_statements, module.serving.release_statements)
-    environment = { AWS_DEFAULT_REGION = var.region, MLFLOW_TRACKING_URI = module.tracking.url }
-    secrets     = { MLOPS_TOKEN = module.credentials.arns["serving-token"] }
+    statements  = concat(module.storage.flow_statements, module.events.reader_statements, module.serving.release_statements, local.secret_statements)
+    environment = { AWS_DEFAULT_REGION = var.region }
   }
+}
+
+locals {
+  # Read when they are needed: a password that RDS has changed is found at once.
+  secret_statements = [
+    {
+      sid        = "ReadSecretsOfBlocks"
+      actions    = ["secretsmanager:GetSecretValue"]
+      resources  = [local.ledger.secret_arn, module.credentials.arns["personal-key"]]
+      conditions = {}
+    },
+    {
+      sid        = "DecryptSecretsOfBlocks"
+      actions    = ["kms:Decrypt"]
+      resources  = [module.key.arn]
+      conditions = { StringEquals = { "kms:ViaService" = ["secretsmanager.${var.region}.amazonaws.com"] } }
+    },
+  ]
 }
 
 module "alarms" {

@@ -63,9 +63,9 @@ variable "models" {
 }
 
 variable "landings" {
-  description = "Where batches land in the bucket of data, by name."
+  description = "Where batches land in the bucket of data, by name; blocks read `batches`, in which each model has a folder."
   type        = map(string)
-  default     = { batches = "landing/batches/" }
+  default     = { batches = "landing/" }
 }
 
 variable "emails" {

@@ -29,3 +29,14 @@ variable "container_insights" {
   type        = bool
   default     = true
 }
+
+variable "log_retention_days" {
+  description = "Days after which CloudWatch deletes log lines."
+  type        = number
+  default     = 365
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "`log_retention_days` must be a number that CloudWatch knows: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731 or whole years up to ten."
+  }
+}

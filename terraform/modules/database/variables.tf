@@ -130,7 +130,7 @@ variable "backup_days" {
 variable "password_rotation_days" {
   description = "Days after which Secrets Manager changes the password; tasks read it when they start."
   type        = number
-  default     = 365
+  default     = 90
 
   validation {
     condition     = var.password_rotation_days >= 1 && var.password_rotation_days <= 1000

@@ -30,6 +30,7 @@ module "flow_role" {
 }
 
 resource "aws_security_group" "flow" {
+  #checkov:skip=CKV2_AWS_5: Prefect gives it to each task of a flow run, by the work pool's template.
   name        = local.family
   description = "Tasks of flow runs."
   vpc_id      = var.vpc_id

@@ -32,7 +32,8 @@ mock_resource "aws_cloudwatch_event_rule" {
 
 mock_resource "aws_ecr_repository" {
   defaults = {
-    arn = "arn:aws:ecr:eu-west-1:123456789012:repository/made"
+    arn            = "arn:aws:ecr:eu-west-1:123456789012:repository/made"
+    repository_url = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/made"
   }
 }
 
@@ -111,5 +112,17 @@ mock_resource "aws_db_instance" {
 mock_resource "aws_security_group" {
   defaults = {
     id = "sg-0123456789abcdef0"
+  }
+}
+
+mock_resource "aws_vpc" {
+  defaults = {
+    id = "vpc-0123456789abcdef0"
+  }
+}
+
+mock_resource "aws_subnet" {
+  defaults = {
+    id = "subnet-0123456789abcdef0"
   }
 }
