@@ -98,6 +98,9 @@ bench-drill: setup ## what callers see while weights walk and candidate, driver 
 bench-abtests: setup ## how often equal versions are told apart, intervals miss, and how many users a difference takes, as JSON
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.abtests --results docs/results/bench-abtests.json
 
+bench-scoring: setup ## what scoring five million rows costs beside doing it by hand, and what kills leave of it, as JSON under docs/results/
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.scoring --results docs/results/bench-scoring.json
+
 bench-serving: setup ## what a served model costs beside its peers, and what the gateway adds, as JSON under docs/results/
 	$(BIN)/python -m benchmarks.serving --results docs/results/bench-serving.json
 

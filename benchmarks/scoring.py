@@ -1,8 +1,8 @@
 """What scoring millions of accepted rows costs beside read, predict and write by hand, and what a kill leaves of it.
 
 The demo's own flights are repeated to five million rows of fifty days. `mlops-score` runs against a real Prefect server
-with a version from the registry; the peers read the same Delta table and write one of their own, in as many pieces:
-one with the very ONNX session, which a careful engineer makes, one with the scikit-learn pipeline. Each runs in a
+with a version from the registry; the peers read the same Delta table and write a Parquet file, in as many pieces: one
+with the very ONNX session, which a careful engineer makes, one with the scikit-learn pipeline. Each runs in a
 process of its own, whose whole CPU time counts, imports included. `make bench-scoring` writes
 docs/results/bench-scoring.json.
 """
@@ -20,14 +20,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from benchmarks.training import ROOT, _status, used
 
-BATCH, BATCH_DAYS = 20_000, 5
+BATCH, BATCH_DAYS = 500_000, 5
 BATCHES = {"1,000,000": 2, "2,500,000": 5, "5,000,000": 10}
 """Sizes by how many batches of the table are read; a version of it is a batch more."""
 PART = 65_536
@@ -99,12 +99,10 @@ def hand_onnx(folder: Path, model: str, batches: int) -> dict[str, Any]:
     options.intra_op_num_threads = 1
     path = next((folder / "places").rglob("model.onnx"))
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    kinds = {"tensor(double)": "float64", "tensor(string)": object, "tensor(int64)": "int64"}
+    numbers, texts = map(list, (spec(model).features.numeric, spec(model).features.category))
 
     def chances(rows: Any) -> Any:
-        given = {
-            each.name: rows[[each.name]].to_numpy(kinds.get(each.type, "float32")) for each in session.get_inputs()
-        }
+        given = {"numbers": rows[numbers].to_numpy("float32"), "texts": rows[texts].to_numpy(object)}
         return session.run(None, given)[-1][:, 1]
 
     return _by_hand(folder, model, batches, chances)
@@ -121,12 +119,14 @@ def hand_sklearn(folder: Path, model: str, batches: int) -> dict[str, Any]:
 
 def _by_hand(folder: Path, model: str, batches: int, chances: Callable[[Any], Any]) -> dict[str, Any]:
     import pyarrow as pa
-    from deltalake import DeltaTable, write_deltalake
+    from deltalake import DeltaTable
     from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
+    from pyarrow.parquet import ParquetWriter
 
-    features = [*spec(model).features.names]
-    kept = ["flight_id", "time_hour"]
-    source = DeltaTable(folder / "places" / "tables" / "flights-late-accepted", version=batches - 1)
+    features, kept, count = [*spec(model).features.names], ["flight_id", "time_hour"], 0
+    source = folder / "places" / "tables" / "flights-late-accepted"
+    disk = SubTreeFileSystem(str(source), LocalFileSystem())
+    found = DeltaTable(source, version=batches - 1).to_pyarrow_dataset(filesystem=disk)
     columns = pa.schema(
         {
             "flight_id": pa.string(),
@@ -136,26 +136,19 @@ def _by_hand(folder: Path, model: str, batches: int, chances: Callable[[Any], An
             "score": pa.float64(),
         }
     )
-
-    # Read through its own store, a table that is being written by the same thread waits for itself.
-    found = source.to_pyarrow_dataset(filesystem=SubTreeFileSystem(source.table_uri, LocalFileSystem()))
-
-    def scored() -> Iterator[pa.RecordBatch]:
+    with ParquetWriter(folder / "by-hand.parquet", columns) as file:
         read = found.to_batches([*kept, *features], batch_size=PART, batch_readahead=1, fragment_readahead=1)
         for part in read:
             said = chances(part.select(features).to_pandas())
-            made = pa.table(
-                {
-                    **{name: part[name] for name in kept},
-                    "version": pa.repeat(1, len(said)),
-                    "prediction": pa.array(said >= 0.5),
-                    "score": pa.array(said, pa.float64()),
-                }
-            )
-            yield from made.cast(columns).to_batches()
-
-    write_deltalake(folder / "by-hand", pa.RecordBatchReader.from_batches(columns, scored()), mode="append")
-    return {"rows": DeltaTable(folder / "by-hand").to_pyarrow_dataset().count_rows()}
+            made = {
+                **{name: part[name] for name in kept},
+                "version": pa.repeat(1, len(said)),
+                "prediction": pa.array(said >= 0.5),
+                "score": pa.array(said, pa.float64()),
+            }
+            file.write_table(pa.table(made).cast(columns))
+            count += len(said)
+    return {"rows": count}
 
 
 CASES: dict[str, Callable[..., dict[str, Any]]] = {
@@ -207,8 +200,7 @@ class Bench:
 
     def forget(self) -> None:
         """Take away what was scored."""
-        for path in (self.folder / "by-hand", self.folder / "places" / "tables" / "flights-late-scores"):
-            shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(self.folder / "places" / "tables" / "flights-late-scores", ignore_errors=True)
 
     def on_record(self) -> dict[str, Any]:
         """What is in the table of scores: rows, different keys and ids, and one digest of all ids."""
@@ -281,7 +273,7 @@ def _line(run: dict[str, Any]) -> str:
     return f"{run['cpu_s']:.1f} CPU s, {run['peak_mib']:.0f} MiB, loop {run['loop_s']:.2f}"
 
 
-def compare(runs: int) -> dict[str, Any]:
+def compare(runs: int, models: list[str], tell: Callable[[dict[str, Any]], object]) -> None:
     """All of it, each model in places of its own."""
     from prefect_mlops.blocks.serving import free_port
     from prefect_mlops.deployments.demo.servers import start_server
@@ -294,23 +286,26 @@ def compare(runs: int) -> dict[str, Any]:
         health = f"{bench.env['PREFECT_API_URL']}/health"
         server = start_server("Prefect server", start, bench.env, folder / "server.log", health)
         try:
-            for model in MODELS:
+            for model in models:
                 shutil.rmtree(folder / "places" / "artifacts", ignore_errors=True)
                 for file in (folder / "places").glob("mlflow.db*"):
                     file.unlink()
                 print(f"{model}: answered by {bench.child('prepare', model)['scorer']}", flush=True)
                 found[model] = beside_hand(bench, model, runs)
+                tell(found)
             found["memory"] = memory(bench, model)
+            tell(found)
             found["killed"] = kills(bench, model)
+            tell(found)
         finally:
             server.stop()
-    return found
 
 
 def main() -> None:
     """Read the words of the command line."""
     words = argparse.ArgumentParser(description=__doc__)
     words.add_argument("--runs", type=int, default=3)
+    words.add_argument("--model", choices=sorted(MODELS), action="append")
     words.add_argument("--results", type=Path)
     words.add_argument("--measure", choices=sorted(CASES), help=argparse.SUPPRESS)
     words.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
@@ -319,9 +314,12 @@ def main() -> None:
     if given.measure:
         print(json.dumps(measure(given.measure, given.folder, given.given)))
         return
-    found = compare(given.runs)
-    if given.results:
-        given.results.write_text(json.dumps(found, indent=1) + "\n")
+
+    def tell(found: dict[str, Any]) -> None:
+        if given.results:
+            given.results.write_text(json.dumps(found, indent=1) + "\n")
+
+    compare(given.runs, given.model or [*MODELS], tell)
 
 
 if __name__ == "__main__":

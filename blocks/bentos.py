@@ -20,13 +20,16 @@ from prefect_mlops.core.errors import NotFound, ServingError
 __all__ = ["BentoStore", "content_version"]
 
 BUILD = """
-import pathlib, sys, bentoml
+import pathlib, re, sys, bentoml
 model, version, folder = sys.argv[1:]
 locked = pathlib.Path(folder, "requirements.lock.txt").exists()
 bentoml.build(
     "service:service", name=model, version=version, build_ctx=folder, include=["*"],
     python={"requirements_txt": "requirements.lock.txt" if locked else "requirements.txt", "lock_packages": False},
 )
+told = pathlib.Path(bentoml.get(f"{model}:{version}").path, "bento.yaml")
+always = "creation_time: '2000-01-01T00:00:00+00:00'"  # or the same contents would differ in this one line
+told.write_text(re.sub("^creation_time: .*$", always, told.read_text(), flags=re.M))
 """
 
 

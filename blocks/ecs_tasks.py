@@ -55,6 +55,7 @@ class TaskTemplate(AwsAccess):
             BENTO: tag,
             "MLOPS_BENTOS": self.bentos,
             "MLOPS_PREFIX": f"/{model}",
+            "MLOPS_PORT": str(self.port),
             VERSION: str(version),
             "MLOPS_SLOT": slot,
             **({"MLOPS_SPOOL": str(spool)} if spool is not None else {}),

@@ -14,7 +14,7 @@ from prefect_mlops.blocks.serving import ServingProcess, free_port, quiet_enviro
 from prefect_mlops.core.errors import PortInUse, ServingError
 from prefect_mlops.core.names import Slot
 
-__all__ = ["drain_slot", "end_gateway", "ensure_gateway", "tell_gateway"]
+__all__ = ["drain_slot", "end_gateway", "ensure_gateway", "tell_again", "tell_gateway"]
 
 BOOT_SECONDS = 20.0
 PORT_SECONDS = 2.0
@@ -56,6 +56,13 @@ def tell_gateway(folder: Path, placements: Placements) -> None:
     """
     gateway = ensure_gateway(folder, placements)
     wait_live(gateway.url, *_write(folder, placements))
+
+
+def tell_again(folder: Path) -> None:
+    """Tell the gateway the state as it is written, after a change that could not be written; nothing is started."""
+    placements = read_placements(folder)
+    if placements.gateway and placements.gateway.alive():
+        tell_gateway(folder, placements)
 
 
 def drain_slot(folder: Path, model: str, slot: Slot, patience_seconds: float) -> None:

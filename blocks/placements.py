@@ -110,7 +110,12 @@ def read_placements(folder: Path) -> Placements:
 
 @contextlib.contextmanager
 def changing(folder: Path) -> Iterator[Placements]:
-    """The placements under a lock, written back also when a change fails halfway: its processes run all the same."""
+    """The placements under a lock, written back also when a change fails halfway: its processes run all the same.
+
+    Raises:
+        ServingError: The file is damaged.
+        OSError: It cannot be written. It is the old one then, and processes that it does not name are ended.
+    """
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         placements, before = _read(folder)
@@ -119,8 +124,20 @@ def changing(folder: Path) -> Iterator[Placements]:
         finally:
             content = placements.model_dump_json(indent=1).encode()
             if content != before:
-                replace_file(folder / "state.before.json", before)
-                replace_file(folder / "state.json", content)
+                try:
+                    replace_file(folder / "state.before.json", before)
+                    replace_file(folder / "state.json", content)
+                except OSError:
+                    known = _processes(Placements.model_validate_json(before))
+                    for process in _processes(placements):
+                        if process not in known:
+                            process.stop()
+                    raise
+
+
+def _processes(placements: Placements) -> list[ServingProcess]:
+    servers = [occupied.process for places in placements.models.values() for occupied in places.slots.values()]
+    return [*servers, *([placements.gateway] if placements.gateway else [])]
 
 
 def _read(folder: Path) -> tuple[Placements, bytes]:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from prefect_mlops.blocks.gateway import ensure_gateway
 from prefect_mlops.blocks.occupying import bring_up, forgive, missing, note_end, serving
-from prefect_mlops.blocks.placements import Placements, Trouble, changing, read_placements
+from prefect_mlops.blocks.placements import Occupied, Placements, Trouble, changing, read_placements
 from prefect_mlops.core.errors import MlopsError, ServingError
 from prefect_mlops.core.names import Slot
 
-__all__ = ["pause_seconds", "supervise", "supervising", "supervisor_of"]
+__all__ = ["made_so", "pause_seconds", "supervise", "supervising", "supervisor_of"]
 
 TICK_SECONDS = 0.2
 CALM_SECONDS = 60.0
@@ -72,6 +72,25 @@ def supervising(folder: Path) -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+def made_so(folder: Path, model: str, slot: Slot, order: int) -> Occupied:
+    """Wait until the supervisor has brought a slot up; where none is, or it ends meanwhile, do its work.
+
+    Raises:
+        ServingError: The version does not become ready.
+    """
+    while supervisor_of(folder) is not None:
+        places = read_placements(folder).of(model)
+        occupied, trouble = serving(places, slot), places.troubles.get(slot)
+        if trouble and trouble.order == order:
+            raise ServingError(trouble.said.rstrip("."), f"Look at logs/{model}-{slot}.log in {folder}")
+        if occupied and occupied.order == order:
+            return occupied
+        if slot not in places.wanted or places.wanted[slot].order != order:
+            break
+        time.sleep(0.05)
+    return bring_up(folder, model, slot)
 
 
 def supervise(folder: Path, stopped: threading.Event, say: Say) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -15,13 +14,13 @@ from prefect_mlops.blocks.about import DOCUMENTATION, LOGO
 from prefect_mlops.blocks.bentos import BentoStore
 from prefect_mlops.blocks.envoy import Listening, Mirror
 from prefect_mlops.blocks.envoyadmin import Counters, read_counters
-from prefect_mlops.blocks.gateway import drain_slot, end_gateway, ensure_gateway, tell_gateway
+from prefect_mlops.blocks.gateway import drain_slot, end_gateway, ensure_gateway, tell_again, tell_gateway
 from prefect_mlops.blocks.occupying import bring_up, missing, serving, vacate
 from prefect_mlops.blocks.placements import Assignment, Occupied, Placements, changing, read_placements
 from prefect_mlops.blocks.requestlog import RequestsSeen
 from prefect_mlops.blocks.secretfiles import keep_secret
 from prefect_mlops.blocks.settings import place
-from prefect_mlops.blocks.supervision import supervisor_of
+from prefect_mlops.blocks.supervision import made_so
 from prefect_mlops.core.errors import MlopsError, NotFound, ServingError
 from prefect_mlops.core.names import Slot
 from prefect_mlops.core.serving import Capabilities
@@ -121,7 +120,10 @@ class LocalTarget(Block):
                 spool=str(spool) if spool else None,
                 order=order,
             )
-        return self._made_so(model, slot, order)
+        try:
+            return made_so(self.root(), model, slot, order)
+        except OSError as error:
+            raise self._unwritten(error) from error
 
     def ensure(self, model: str | None = None) -> tuple[str, ...]:
         """Start again what died, with the traffic it had, also what the supervisor has given up.
@@ -286,20 +288,6 @@ class LocalTarget(Block):
         token = self.token.get_secret_value() if self.token else None
         return Listening(port=self.port, most_kilobytes=self.most_kilobytes, token=token)
 
-    def _made_so(self, model: str, slot: Slot, order: int) -> Occupied:
-        """Wait until the supervisor has brought the slot up; where none is, or it ends meanwhile, do its work."""
-        while supervisor_of(self.root()) is not None:
-            places = read_placements(self.root()).of(model)
-            occupied, trouble = serving(places, slot), places.troubles.get(slot)
-            if trouble and trouble.order == order:
-                raise ServingError(trouble.said.rstrip("."), f"Look at logs/{model}-{slot}.log in {self.root()}")
-            if occupied and occupied.order == order:
-                return occupied
-            if slot not in places.wanted or places.wanted[slot].order != order:
-                break
-            time.sleep(0.05)
-        return bring_up(self.root(), model, slot)
-
     def _require_idle(self, placements: Placements, model: str, slot: Slot) -> None:
         share = placements.of(model).weights.get(slot)
         if share:
@@ -314,17 +302,26 @@ class LocalTarget(Block):
         """The placements under their lock, and the gateway as this block says that it listens.
 
         Raises:
-            ServingError: The folder is that of another target.
+            ServingError: The folder is that of another target, or what changed cannot be written down; then the state
+                is the old one, and the gateway is told it again.
         """
-        with changing(self.root()) as placements:
-            known, ours = placements.listening, self.listening()
-            up = placements.gateway is not None and placements.gateway.alive()
-            if known and known.port != ours.port and up:
-                raise ServingError(
-                    f"{self.root()} belongs to a target whose gateway listens at port {known.port}, not {ours.port}",
-                    "Give this target a folder of its own, or stop the other first",
-                )
-            placements.listening = ours
-            if known and known != ours and up:
-                tell_gateway(self.root(), placements)
-            yield placements
+        try:
+            with changing(self.root()) as placements:
+                known, ours = placements.listening, self.listening()
+                up = placements.gateway is not None and placements.gateway.alive()
+                if known and known.port != ours.port and up:
+                    said = f"belongs to a target whose gateway listens at port {known.port}, not {ours.port}"
+                    cure = "Give this target a folder of its own, or stop the other first"
+                    raise ServingError(f"{self.root()} {said}", cure)
+                placements.listening = ours
+                if known and known != ours and up:
+                    tell_gateway(self.root(), placements)
+                yield placements
+        except OSError as error:
+            with contextlib.suppress(OSError, MlopsError):
+                tell_again(self.root())
+            raise self._unwritten(error) from error
+
+    def _unwritten(self, error: OSError) -> ServingError:
+        said = f"{self.root()} cannot be written ({error.strerror}); what served before goes on with the traffic it had"
+        return ServingError(said, "Make room there and run again")

@@ -18,6 +18,7 @@ from .data import (
 from .evaluation import evaluate_candidate, time_candidate
 from .experiments import compare_runs, publish_comparison, publish_experiment, report_experiment
 from .governance import check_due, record_stage, render_model_card, trace_lineage
+from .images import containerize_bento
 from .intake import find_waiting, take_batch
 from .judging import judge_candidate, judge_health
 from .landing import watch_landing
@@ -73,6 +74,7 @@ __all__ = [
     "collect_predictions",
     "compare_beside",
     "compare_runs",
+    "containerize_bento",
     "deploy_bento",
     "describe_recent",
     "draw_decision",

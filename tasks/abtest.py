@@ -118,7 +118,9 @@ def look_at_arms(places: Places, spec: ModelSpec, opened: Opened, as_of: datetim
         return None, b""
     seen = target.requests(spec.name, opened.slots[-1], opened.position).requests
     first = first_requests(seen, plan.arms[-1].percent, opened.slots)
-    known = outcomes_of(spec, plan, first, _predictions(places.tables, spec, plan), _known(places, spec, plan))
+    known = outcomes_of(
+        spec, plan, first, _predictions(places.tables, spec, plan, opened.begun), _known(places, spec, plan)
+    )
     days = (as_of - opened.since).total_seconds() / 86_400
     finding = judge_arms(plan, first["arm"].to_numpy(), known, days)
     run_logger().info("%s", finding.reason)
@@ -189,8 +191,8 @@ def _as_started(target: ServingTarget, spec: ModelSpec, plan: Comparison, slots:
     )
 
 
-def _predictions(tables: DeltaTables, spec: ModelSpec, plan: Comparison) -> pd.DataFrame:
-    """What the arms answered to whom."""
+def _predictions(tables: DeltaTables, spec: ModelSpec, plan: Comparison, begun: datetime | None) -> pd.DataFrame:
+    """What the arms answered to whom since the test began."""
     import pandas as pd
 
     from prefect_mlops.core.predictions import only_answered
@@ -201,7 +203,7 @@ def _predictions(tables: DeltaTables, spec: ModelSpec, plan: Comparison) -> pd.D
     if "request_id" not in tables.types_of(table).names:
         cure = "Package the versions again; their servers then say which request each prediction answers"
         raise DataError(f"The predictions of {spec.name} name no requests", cure)
-    found = only_answered(tables.read(table, columns=columns))
+    found = only_answered(tables.read(table, columns=columns, time="predicted_at", after=begun))
     found = found[found["version"].isin([arm.version for arm in plan.arms]) & found["prediction"].notna()]
     return found[found["key"] != ""].drop_duplicates(["request_id", "key", "version"], keep="last")
 

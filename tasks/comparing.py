@@ -40,7 +40,8 @@ class Opened(NamedTuple):
     Attributes:
         plan: What it asks; None where there is none.
         known: Whether the plan stands in the ledger already.
-        since: When its arms began to share the traffic; None where they have not yet.
+        begun: When its plan was written down, by the clock.
+        since: When its arms began to share the traffic, by the time of that run; None where they have not yet.
         slots: Where the arms serve, the champion first; empty likewise.
         position: Where the target's list of requests stood then.
         decided: What the last look said, where its run died before it could end the test.
@@ -49,6 +50,7 @@ class Opened(NamedTuple):
 
     plan: Comparison | None
     known: bool = False
+    begun: datetime | None = None
     since: datetime | None = None
     slots: tuple[Slot, ...] = ()
     position: int = 0
@@ -101,7 +103,8 @@ def _on_record(ledger: Ledger, spec: ModelSpec) -> Opened | None:
     found: Opened | None = None
     for record in ledger.records(model=spec.name):
         if record.stage == PLANNED:
-            found = Opened(Comparison.model_validate(record.body["plan"]), known=True)
+            begun = datetime.fromisoformat(record.at)
+            found = Opened(Comparison.model_validate(record.body["plan"]), known=True, begun=begun)
         elif record.stage == STARTED and found:
             slots, position = tuple(record.body["slots"]), record.body["position"]
             found = found._replace(since=datetime.fromisoformat(record.as_of), slots=slots, position=position)

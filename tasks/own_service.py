@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 import sys
 from collections.abc import Collection
 from importlib.metadata import packages_distributions
@@ -35,17 +36,27 @@ def own_service(module: str, beside: Collection[str], packages: Collection[str])
     tree = ast.parse(source)
     if "service" not in _assigned(tree):
         raise PartError(module, "it has no `service`; decorate its class by @bentoml.service, or assign one")
-    provided = packages_distributions()
+    provided, held = packages_distributions(), {_plain(package) for package in packages}
     for name in sorted(_imported(tree)):
         if name == "prefect_mlops":
             reason = "it imports prefect_mlops, which is not installed where models are served; read contract.json"
             raise PartError(module, reason)
         if name in sys.stdlib_module_names or name in beside:
             continue
-        if not any(package.lower() in packages for package in provided.get(name, ())):
+        if not any(_plain(package) in held for package in provided.get(name, ())):
             reason = f"it imports {name}, and the serving environment holds no package with it; one file must suffice"
             raise PartError(module, reason)
     return source
+
+
+def _plain(package: str) -> str:
+    """A package's name as all spellings of it have in common.
+
+    Examples:
+        >>> _plain("Typing_extensions")
+        'typing-extensions'
+    """
+    return re.sub(r"[-_.]+", "-", package).lower()
 
 
 def _assigned(tree: ast.Module) -> set[str]:

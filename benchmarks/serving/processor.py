@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 import tempfile
 import time
@@ -20,7 +21,7 @@ __all__ = ["ASKS", "calibration_ms", "cold_starts", "per_request", "rounds_of"]
 ASKS = {"mixed": 0.10, "flights": 0.10, "numeric": 0.15}
 """The most that a request may take, as a share of what the naive BentoML service takes."""
 EMPTY_MS, START_SECONDS, START_MB = 0.4, 2.5, 120.0
-ROUNDS, REQUESTS, OF_PEERS, WARM = 5, 1500, 300, 100
+ROUNDS, REQUESTS, OF_PEERS, WARM = 5, 1000, 120, 50
 
 
 def calibration_ms() -> float:
@@ -50,7 +51,6 @@ def rounds_of(servers: Sequence[Server], rounds: int, requests: int, of_peers: i
 
 def same_answers(servers: Sequence[Server]) -> float:
     """The largest difference between servers over some rows; a peer that computes something else would be none."""
-    import json
 
     def chance(told: Any) -> float:
         while isinstance(told, dict):
@@ -68,14 +68,20 @@ def same_answers(servers: Sequence[Server]) -> float:
     return worst
 
 
-def per_request(name: str, peers: tuple[str, ...] = PEERS, rounds: int = ROUNDS) -> dict[str, Any]:
-    """One model served by all."""
+def per_request(
+    name: str,
+    peers: tuple[str, ...] = PEERS,
+    rounds: int = ROUNDS,
+    requests: int = REQUESTS,
+    of_peers: int = OF_PEERS,
+) -> dict[str, Any]:
+    """One model served by all; the ratio is the median over rounds, each with the peers beside it."""
     served = made(name)
     with tempfile.TemporaryDirectory() as folder, all_served(served, Path(folder), peers) as servers:
         difference = same_answers(servers)
         before = calibration_ms()
-        taken = rounds_of(servers, rounds, REQUESTS, OF_PEERS)
-        empty = rounds_of([servers[0]._replace(requests=[empty_request()])], rounds, REQUESTS, OF_PEERS)[OURS]
+        taken = rounds_of(servers, rounds, requests, of_peers)
+        empty = rounds_of([servers[0]._replace(requests=[empty_request()])], rounds, requests, of_peers)[OURS]
         after = calibration_ms()
     medians = {peer: statistics.median(each) for peer, each in taken.items()}
     ratio = statistics.median(ours / naive for ours, naive in zip(taken[OURS], taken[NAIVE], strict=True))

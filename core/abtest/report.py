@@ -87,11 +87,7 @@ def comparison_report(plan: Comparison, finding: Finding, picture: bytes) -> str
         shown = (met, counted, _number(effect.mean), estimate, known, effect.verdict)
         rows.append((str(arm.version), f"{arm.percent}%", *shown))
     head = ["version", "traffic", "users", "with an outcome", plan.metric, "effect", "interval", "so far"]
-    drawn = (
-        [Picture("The effect and its interval after each user; dotted where it is a rate: what matters", picture)]
-        if picture
-        else []
-    )
+    drawn = [Picture("The effect and its interval after each user; dotted: what matters", picture)] if picture else []
     sections = [
         Section("Arms", [Table(head, rows)]),
         Section("Over time", drawn),
@@ -101,11 +97,11 @@ def comparison_report(plan: Comparison, finding: Finding, picture: bytes) -> str
 
 
 def _asked(plan: Comparison, finding: Finding) -> list[str]:
-    asked = [f"Is there {plan.goal} of {plan.metric}? A change of {plan.matters:.0%} matters."]
+    asked = [f"Of {plan.metric}, {plan.goal} is better; a change of {plan.matters:.0%} matters."]
     asked += [f"About {finding.needed:,} users with an outcome tell such a change."] if finding.needed else []
     asked.append(
-        f"The intervals may be looked at as often as one likes: {1 - plan.level:.4g} of them never leave the truth "
-        f"out, and equal versions are told apart in at most {plan.alpha:.2g} of all tests."
+        f"The intervals may be looked at as often as one likes: {1 - plan.level:.1%} of them never leave the truth "
+        f"out, and equal versions are told apart in at most {plan.alpha:.0%} of all tests."
     )
     wrong = f"{2 / plan.alpha_split:,.0f}"
     asked.append(f"The evidence against the split is {finding.split:.3g}; from {wrong} on the split is wrong.")

@@ -46,7 +46,7 @@ class RunWatcher:
         self._flows: dict[str, str] = {}
         self._told: set[str] = set()
 
-    def wait_for(self, flow: str, seconds: float = 240, meanwhile: Callable[[], object] | None = None) -> RunSeen:
+    def wait_for(self, flow: str, seconds: float = 900, meanwhile: Callable[[], object] | None = None) -> RunSeen:
         """Wait for the next run of a flow that nobody was told of yet, until it ends.
 
         Args:

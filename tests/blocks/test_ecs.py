@@ -54,6 +54,7 @@ def test_a_server_is_told_all_by_its_environment_and_secrets_by_their_names_alon
         "MLOPS_BENTO": echo_tags[1][2],
         "MLOPS_BENTOS": "s3://bentos/all",
         "MLOPS_PREFIX": "/echo",
+        "MLOPS_PORT": "8080",
         "MLOPS_VERSION": "2",
         "MLOPS_SLOT": "b",
         "MLOPS_SPOOL": "s3://logs/spool",

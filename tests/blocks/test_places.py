@@ -12,9 +12,11 @@ from prefect.settings import PREFECT_API_URL
 from prefect.testing.utilities import prefect_test_harness
 from pydantic import SecretStr
 
-from prefect_mlops.blocks import FileSource, Places, SqlSource
+from prefect_mlops.blocks import FileSource, LocalTarget, Places, SqlSource
 from prefect_mlops.blocks.places import load_source
-from prefect_mlops.core.errors import DataError, NotFound
+from prefect_mlops.blocks.serving_target import GROUP, load_target, target_by_slug
+from prefect_mlops.core.errors import DataError, NotFound, PartError
+from tests.blocks.own_target import OwnTarget
 
 pytestmark = pytest.mark.process
 
@@ -58,6 +60,30 @@ def test_a_process_that_imports_only_prefect_loads_our_class(server: str, tmp_pa
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
 
     assert said.stdout.split() == ["prefect_mlops.blocks.tables", "DeltaTables"]
+
+
+@pytest.mark.usefixtures("server")
+def test_a_target_of_ones_own_is_found_by_its_entry_point_and_held_against_plans(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = tmp_path / "own-1.dist-info"
+    named.mkdir()
+    (named / "METADATA").write_text("Metadata-Version: 2.1\nName: own\nVersion: 1\n")
+    (named / "entry_points.txt").write_text(f"[{GROUP}]\nown = tests.blocks.own_target:OwnTarget\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    LocalTarget(folder=str(tmp_path)).save("mine", overwrite=True)
+    assert isinstance(load_target("mine"), LocalTarget)
+
+    OwnTarget().save("mine", overwrite=True)
+
+    assert isinstance(load_target("mine"), OwnTarget)
+    assert isinstance(target_by_slug("own-target/mine"), OwnTarget)
+    (named / "entry_points.txt").write_text(f"[{GROUP}]\nown = prefect_mlops.blocks.sources:SqlSource\n")
+    with pytest.raises(PartError, match="it is not a serving target: it has no capabilities, "):
+        load_target("mine")
+    (named / "entry_points.txt").write_text(f"[{GROUP}]\nown = no_such_module:Target\n")
+    with pytest.raises(PartError, match="its module does not load"):
+        load_target("mine")
 
 
 @pytest.mark.usefixtures("server")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
@@ -22,6 +24,7 @@ from prefect_mlops.tasks import load_champion, promote_version
 from prefect_mlops.tasks.scorers import OnnxModel, load_scorer
 from tests.tasks.scoring_cases import A_DAY, accept, day, score, spec_of, train_version, visits
 
+ROOT = Path(__file__).parents[2]
 SPEC = spec_of()
 
 
@@ -201,6 +204,50 @@ def test_two_runs_at_once_score_every_row_once(places: Places) -> None:
     found = held(places)
     assert sorted(scored)[-1] == 4 * A_DAY
     assert sorted(found["key"]) == sorted(key_text(visits(10, 4), ["visit"]))
+    assert found["prediction_id"].is_unique
+
+
+KILLED = """
+import sys, time
+from prefect_mlops.blocks import DeltaTables, MlflowTracking, Places
+from prefect_mlops.tasks import scoring
+from tests.tasks.scoring_cases import day, score, spec_of
+
+read = scoring._score_rows
+
+def read_and_wait(*given):
+    yield from read(*given)
+    print("written", flush=True)
+    time.sleep(600)
+
+scoring._score_rows = read_and_wait
+home, tables, uri, artifacts = sys.argv[1:]
+places = Places.local(__import__("pathlib").Path(home))
+tracking = MlflowTracking(tracking_uri=uri, artifacts=artifacts)
+score(places._replace(tables=DeltaTables(root=tables), tracking=tracking), spec_of(), day(14))
+"""
+
+
+@pytest.mark.process
+def test_a_run_that_is_killed_before_its_commit_leaves_files_that_nobody_reads(places: Places, tmp_path: Path) -> None:
+    rows = visits(10, 4, a_day=20_000)
+    accept(places, SPEC, rows, "new", day(14))
+    where = [tmp_path / "home", places.tables.root, places.tracking.tracking_uri, places.tracking.artifacts]
+    command = [sys.executable, "-c", KILLED, *map(str, where)]
+    run = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    assert run.stdout is not None
+    assert "written" in run.stdout.readline()
+    run.kill()
+    run.wait()
+
+    files = [*Path(places.tables.path("visits-scores")).glob("window=*/**/*.parquet")]
+    assert files
+    assert ScoreTable(places.tables, "visits").recorded("champion").windows == {}
+    done = score(places, SPEC, day(14))
+
+    assert done.rows == len(rows)
+    found = held(places)
+    assert sorted(found["key"]) == sorted(key_text(rows, ["visit"]))
     assert found["prediction_id"].is_unique
 
 
