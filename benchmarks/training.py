@@ -84,7 +84,7 @@ def prepare(folder: Path, _: float) -> dict[str, Any]:
     from prefect_mlops.blocks import Places
     from prefect_mlops.deployments.bootstrap import bootstrap
     from prefect_mlops.deployments.demo.datasets import flight_labels, flight_rows
-    from prefect_mlops.tasks.data import accept_labels, accept_rows
+    from prefect_mlops.tasks.accepting import accept_labels, accept_rows
 
     bootstrap([spec()], folder / "places", ENVIRONMENT)
     places = Places.local(folder / "places")

@@ -17,7 +17,7 @@ Part = TypeVar("Part")
 class CustomPart(BaseModel):
     """A part of a spec whose class is named by import path; all other keys go to that class."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
     kind: Annotated[str, StringConstraints(pattern=CUSTOM_KIND)]
 

@@ -1,7 +1,6 @@
 """Whether a bento that was tried in a process of its own may see traffic: what is measured, and what is said of it."""
 
 from collections.abc import Callable, Sequence
-from statistics import median
 from typing import Literal
 
 from prefect_mlops.core.answers import Agreement
@@ -91,6 +90,8 @@ class Trial(Frozen):
             for more, later in self.memory[place + 1 :]
             if more > fewer
         ]
+        from statistics import median
+
         return seen if abs(seen) < PAGES_MB or not slopes else median(slopes) * GROWN_OVER
 
 
@@ -263,4 +264,6 @@ def _summary(trial: Trial) -> str:
 
 
 def _middle(rounds: Sequence[float]) -> float | None:
+    from statistics import median
+
     return median(rounds) if rounds else None

@@ -1,41 +1,25 @@
 from .abtest import end_arms, look_again, look_at_arms, place_arm, publish_look, start_arms
+from .accepting import accept_labels, accept_rows, load_batch
 from .adopting import adopt_version, fetch_source
 from .approving import ask_approval, find_lapse, recall_stage, record_lapse, withdraw_candidate
 from .beside import compare_beside, plan_beside, try_beside
 from .canary import run_canary, run_shadow
 from .champions import load_anchor, load_champion, promote_version, read_champion
 from .comparing import find_comparison
-from .data import (
-    accept_labels,
-    accept_rows,
-    describe_recent,
-    load_batch,
-    load_data,
-    load_labelled_rows,
-    load_recent_rows,
-    pin_versions,
-)
+from .data import describe_recent, load_data, load_labelled_rows, load_recent_rows, pin_versions
 from .evaluation import evaluate_candidate, time_candidate
 from .experiments import compare_runs, publish_comparison, publish_experiment, report_experiment
 from .governance import check_due, record_stage, render_model_card, trace_lineage
 from .images import containerize_bento
 from .intake import find_waiting, take_batch
+from .intake_reports import announce_intake, log_validation, publish_intake
 from .judging import judge_candidate, judge_health
 from .landing import watch_landing
 from .learning import learn_candidate
+from .live_reports import publish_health, publish_rollout
 from .monitoring import collect_predictions, observe_model
 from .packaging import build_bento
-from .publishing import (
-    announce,
-    announce_intake,
-    draw_decision,
-    log_validation,
-    publish_card,
-    publish_decision,
-    publish_health,
-    publish_intake,
-    publish_rollout,
-)
+from .publishing import announce, draw_decision, publish_card, publish_decision
 from .quarantine import load_quarantined, quarantine_rows, release_quarantined
 from .registry import fetch_package, log_candidate
 from .reigns import read_reign

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from prefect import task
-from prefect.artifacts import create_markdown_artifact
 
 from prefect_mlops.core.errors import DataError, NotFound
 from prefect_mlops.core.names import artifact_key
+from prefect_mlops.tasks.runs import publish_markdown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -93,7 +93,7 @@ def publish_experiment(spec: ModelSpec, report: Report | None, links: Mapping[st
     if report is None:
         return
     key, summary = artifact_key(spec.name, "experiment"), report.record.decision.summary
-    create_markdown_artifact(_shown(report, links), key=key, description=summary)
+    publish_markdown(_shown(report, links), key=key, description=summary)
 
 
 @task
@@ -101,7 +101,7 @@ def publish_comparison(spec: ModelSpec, comparison: RunComparison) -> None:
     """Show runs beside each other in the Prefect UI."""
     from prefect_mlops.core.experiments.markdown import comparison_report
 
-    create_markdown_artifact(comparison_report(comparison), key=artifact_key(spec.name, "runs"))
+    publish_markdown(comparison_report(comparison), key=artifact_key(spec.name, "runs"))
 
 
 def _shown(report: Report, links: Mapping[str, str]) -> str:

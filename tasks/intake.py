@@ -12,7 +12,7 @@ from prefect_mlops.core.intake import Intake
 from prefect_mlops.core.lineage import DataVersion
 from prefect_mlops.core.names import holds_labels
 from prefect_mlops.core.spec import ModelSpec, Suite
-from prefect_mlops.tasks.data import accept_labels, accept_rows
+from prefect_mlops.tasks.accepting import accept_labels, accept_rows
 from prefect_mlops.tasks.governance import record_stage
 from prefect_mlops.tasks.quarantine import quarantine_rows
 from prefect_mlops.tasks.suites import read_history

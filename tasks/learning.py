@@ -11,7 +11,6 @@ from pydantic import SecretStr
 
 from prefect_mlops.core.names import artifact_key
 from prefect_mlops.core.spec import ModelSpec
-from prefect_mlops.tasks.searching import search_candidate
 from prefect_mlops.tasks.training import train_candidate
 
 if TYPE_CHECKING:
@@ -68,6 +67,8 @@ def learn_candidate(spec: ModelSpec, rows: pd.DataFrame, ledger: Ledger | None =
     before, begun = _cpu_seconds(), time.perf_counter()
     found = None
     if spec.search is not None:
+        from prefect_mlops.tasks.searching import search_candidate
+
         address = ledger.address() if ledger else ""
         storage = SecretStr(address) if address.startswith("postgresql") else ""
         found = search_candidate.fn(spec, rows, storage, workers, _teller(spec, spec.search.trials))

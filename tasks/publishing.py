@@ -2,45 +2,26 @@
 
 from __future__ import annotations
 
-import re
-import tempfile
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from prefect import task
 from prefect.events import emit_event
 
-from prefect_mlops.core.errors import TrackingUnavailable
 from prefect_mlops.core.events import Event, event_payload, model_resource
-from prefect_mlops.core.intake import end_of
 from prefect_mlops.core.lineage import DataVersion
-from prefect_mlops.core.names import artifact_key, holds_labels
-from prefect_mlops.core.reports import drift_report, intake_report, rollout_report
-from prefect_mlops.tasks.runs import run_logger, run_name
+from prefect_mlops.core.names import artifact_key
+from prefect_mlops.tasks.runs import publish_markdown
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from prefect_mlops.blocks import Ledger, MlflowTracking
+    from prefect_mlops.blocks import Ledger
     from prefect_mlops.core.evidence import Decision, Evidence
     from prefect_mlops.core.experiments.records import Report
-    from prefect_mlops.core.intake import Intake
-    from prefect_mlops.core.monitors import Finding, Seen
-    from prefect_mlops.core.rollout.machine import Step
     from prefect_mlops.core.spec import ModelSpec
-    from prefect_mlops.core.staging import Staged
-    from prefect_mlops.tasks.data import Versions
 
-__all__ = [
-    "announce",
-    "draw_decision",
-    "publish_card",
-    "publish_decision",
-    "publish_health",
-    "publish_intake",
-    "publish_rollout",
-]
+__all__ = ["announce", "draw_decision", "publish_card", "publish_decision"]
 
 
 @task
@@ -90,80 +71,8 @@ def announce(
     emit_event(event=event.value, resource=model_resource(spec.name, subject), payload=payload)
 
 
-@task
-def publish_intake(spec: ModelSpec, taken: Sequence[Intake]) -> None:
-    """Show what became of the batches of one run, with what the validation found, in the Prefect UI."""
-    key = artifact_key(spec.name, "validation")
-    _publish(intake_report(spec, taken), key=key, description=end_of(taken)[1])
-
-
-@task
-def announce_intake(spec: ModelSpec, taken: Sequence[Intake], as_of: datetime, versions: Versions) -> None:
-    """Say of every batch what became of it, and once for all of them that there are new labels.
-
-    A batch that was known before is announced again: whoever accepted it may have died before it could say so.
-
-    Args:
-        spec: The model's spec.
-        taken: What one run took in.
-        as_of: The time it belongs to.
-        versions: Which versions of the tables whoever reacts must read.
-    """
-    told = announce.fn
-    for intake in taken:
-        if intake.aside or intake.outcome == "rejected":
-            told(Event.DATA_QUARANTINED, spec, intake.batch, as_of, batch=intake.batch, reason=intake.reason)
-        if intake.outcome != "rejected" and not holds_labels(intake.batch):
-            told(Event.DATA_ACCEPTED, spec, intake.batch, as_of, batch=intake.batch, data=intake.version)
-    accepted = [intake for intake in taken if intake.outcome != "rejected"]
-    rows = [intake.version for intake in accepted if not holds_labels(intake.batch)]
-    labelled = [intake for intake in accepted if spec.data.labels == "with-rows" or holds_labels(intake.batch)]
-    if labelled:
-        last, data = labelled[-1], rows[-1] if rows else None
-        told(
-            Event.LABELS_ARRIVED,
-            spec,
-            last.batch,
-            as_of,
-            batch=last.batch,
-            **versions._asdict(),
-            data=data,
-            labels=last.version,
-        )
-
-
 def _unread(table: str, version: int) -> DataVersion | None:
     return DataVersion(table=table, version=version, rows=-1, digest="") if version >= 0 else None
-
-
-@task
-def log_validation(tracking: MlflowTracking, spec: ModelSpec, taken: Sequence[Intake]) -> str:
-    """Keep the validation reports of one run in MLflow, as one run of the experiment `<model>-data`.
-
-    Data that was accepted stays accepted where MLflow does not answer: that is a warning.
-
-    Returns:
-        A link to the run; empty where there was no report or nobody took it.
-    """
-    reported = [(intake, intake.report) for intake in taken if intake.report is not None]
-    if not reported:
-        return ""
-    try:
-        client = tracking.client()
-        experiment = tracking.experiment_id(f"{spec.name}-data")
-        run = client.create_run(experiment, run_name=run_name(), tags={"mlops.suite": reported[0][1].suite_digest})
-        with tempfile.TemporaryDirectory() as folder:
-            for intake, report in reported:
-                file = Path(folder, re.sub(r"[^A-Za-z0-9._-]", "_", intake.batch))
-                Path(f"{file}.json").write_text(report.model_dump_json(indent=1))
-                if intake.page:
-                    Path(f"{file}.html").write_text(intake.page)
-            client.log_artifacts(run.info.run_id, folder, "validation")
-        client.set_terminated(run.info.run_id)
-    except TrackingUnavailable as error:
-        run_logger().warning("The validation reports are not in MLflow: %s", error)
-        return ""
-    return tracking.run_url(experiment, run.info.run_id)
 
 
 @task
@@ -219,38 +128,10 @@ def publish_decision(
     key = artifact_key(spec.name, "decision")
     report = decision_report(spec, evidence, decision, links, pictures)
     # The UI reads descriptions as Markdown too.
-    _publish(report, key=key, description=plain(decision.summary))
-
-
-@task
-def publish_health(spec: ModelSpec, seen: Seen, findings: tuple[Finding, ...]) -> None:
-    """Show what the monitors found, with the drift table, in the Prefect UI."""
-    key = artifact_key(spec.name, "health")
-    description = " ".join(finding.reason for finding in findings)
-    _publish(drift_report(spec, seen, findings), key=key, description=description)
-
-
-@task
-def publish_rollout(
-    spec: ModelSpec,
-    version: int,
-    steps: tuple[str, ...],
-    links: dict[str, str],
-    staged: Staged | None = None,
-    looks: Sequence[tuple[int, Step]] = (),
-) -> None:
-    """Show how a rollout went, step by step, and what the trial before it showed, in the Prefect UI."""
-    key = artifact_key(spec.name, "rollout")
-    _publish(rollout_report(spec, version, steps, links, staged, looks), key=key, description=steps[-1])
+    publish_markdown(report, key=key, description=plain(decision.summary))
 
 
 @task
 def publish_card(spec: ModelSpec, card: str) -> None:
     """Show the model card in the Prefect UI."""
-    _publish(card, key=artifact_key(spec.name, "card"), description=spec.purpose.decision)
-
-
-def _publish(markdown: str, key: str, description: str) -> None:
-    from prefect.artifacts import create_markdown_artifact
-
-    create_markdown_artifact(markdown, key=key, description=description)
+    publish_markdown(card, key=artifact_key(spec.name, "card"), description=spec.purpose.decision)

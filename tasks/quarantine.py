@@ -11,7 +11,7 @@ from prefect import task
 from prefect_mlops.core.errors import DataError, NotFound
 from prefect_mlops.core.intake import Intake
 from prefect_mlops.core.spec import ModelSpec, Suite
-from prefect_mlops.tasks.data import accept_rows
+from prefect_mlops.tasks.accepting import accept_rows
 from prefect_mlops.tasks.governance import record_stage
 from prefect_mlops.tasks.validation import validate_data
 

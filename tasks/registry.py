@@ -16,7 +16,6 @@ from prefect_mlops.core.names import logged_name
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.tasks.model_files import log_model_file
 from prefect_mlops.tasks.recording import log_search, write_holdout, write_report
-from prefect_mlops.tasks.served_form import FORM, ONNX_FILE, UNTRIED, converted_for, form_of, read_form
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +71,7 @@ class Package(NamedTuple):
     golden: str
     lineage: Lineage
     onnx: bytes = b""
-    without_onnx: str = UNTRIED
+    without_onnx: str = ""
     threshold: float | None = None
     quantiles: tuple[float, ...] = ()
 
@@ -111,6 +110,7 @@ def log_candidate(
     from prefect_mlops.core.decisions.report import decision_page
     from prefect_mlops.core.decisions.tags import decision_tags
     from prefect_mlops.core.trainers.stored import stored
+    from prefect_mlops.tasks.served_form import FORM, ONNX_FILE, converted_for, form_of
 
     file, tags = stored(candidate), decision_tags(evidence, decision)
     converted = converted_for(spec, candidate, reference) if decision.accepted else None
@@ -157,6 +157,8 @@ def fetch_package(tracking: MlflowTracking, spec: ModelSpec, version: int) -> Pa
     Raises:
         NotFound: The registry has no such version.
     """
+    from prefect_mlops.tasks.served_form import read_form
+
     folder = records_of(tracking, spec.name, version)
     form, onnx = read_form(folder)
     return Package(

@@ -22,7 +22,8 @@ from prefect_mlops.core.rollout.releases import (
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.tasks.approving import still_asks
 from prefect_mlops.tasks.governance import record_stage
-from prefect_mlops.tasks.publishing import announce, publish_rollout
+from prefect_mlops.tasks.live_reports import publish_rollout
+from prefect_mlops.tasks.publishing import announce
 from prefect_mlops.tasks.rollout import is_in_service, withdraw_version
 from prefect_mlops.tasks.runs import run_key, run_logger
 
@@ -99,6 +100,9 @@ def begin_release(
         return _resumed(ledger, spec, left, trusted)
     if trusted > wanted or (trusted == wanted and is_in_service(spec, target, wanted)):
         return Begun(0, trusted, as_of, as_of, reason=f"Version {trusted} is champion already.")
+    if left is not None:  # it stopped half-way, and this run came before the one that would go on with it
+        given = {"outcome": "Outdated", "reason": f"Version {wanted} was released before it was gone on with."}
+        record_stage.fn(ledger, spec, ENDED, str(left.version), as_of, given, key=f"{run_key()}:{left.version}")
     began = record_stage.fn(ledger, spec, BEGUN, str(wanted), as_of, {"champion": trusted, "run": run_key()})
     since = datetime.fromisoformat(began.at)
     return Begun(wanted, trusted, as_of, since, reason=f"The release of version {wanted} begins.")

@@ -25,6 +25,7 @@ __all__ = [
     "load_places",
     "load_source",
     "one_writer",
+    "publish_markdown",
     "run_key",
     "run_logger",
     "run_name",
@@ -139,3 +140,10 @@ def first_writer(model: str) -> Iterator[None]:
         except TimeoutError:
             run_logger().warning("Another run still writes to %s; this one goes on beside it.", model)
         yield
+
+
+def publish_markdown(markdown: str, key: str, description: str = "") -> None:
+    """Show a document in the Prefect UI, beside the run and under its key."""
+    from prefect.artifacts import create_markdown_artifact
+
+    create_markdown_artifact(markdown, key=key, description=description or None)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from prefect import task
-from prefect.artifacts import create_markdown_artifact
 
 from prefect_mlops.core.names import artifact_key
+from prefect_mlops.tasks.runs import publish_markdown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,7 +100,7 @@ def replay_staleness(
 def publish_study(spec: ModelSpec, study: Ablation | Staleness | Baselines) -> None:
     """Show a study with its picture in the Prefect UI."""
     document, text, picture = _shown(spec, study)
-    create_markdown_artifact(f"{text}\n{picture}", key=artifact_key(spec.name, document))
+    publish_markdown(f"{text}\n{picture}", key=artifact_key(spec.name, document))
 
 
 def _shown(spec: ModelSpec, study: Ablation | Staleness | Baselines) -> tuple[str, str, str]:

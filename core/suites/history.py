@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from statistics import median
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, ValidationError
@@ -60,6 +59,8 @@ class RowCountLikeLast(Frozen):
         last = history.rows[-self.batches :]
         if len(last) < self.at_least:
             return f"{len(last)} batches were accepted, {self.at_least} are needed"
+        from statistics import median
+
         usual = median(last)
         low, high = int(max(usual * (1 - self.tolerance), 0)), int(usual * (1 + self.tolerance))
         return "expect_table_row_count_to_be_between", {"min_value": low, "max_value": high}

@@ -83,8 +83,8 @@ class Released:
         return {str(run["id"]) for run in self.runs(flow)}
 
     def wait_for_another(self, flow: str, known: set[str]) -> str:
-        """The run that an automation starts."""
-        self.wait(lambda: self.ids(flow) - known)
+        """The run that an automation starts; an event waits for 15 minutes where the server lost the one before it."""
+        self.wait(lambda: self.ids(flow) - known, 1000)
         (found,) = self.ids(flow) - known
         return found
 

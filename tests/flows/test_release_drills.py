@@ -124,7 +124,7 @@ def test_a_release_killed_in_its_canary_leaves_the_traffic_and_another_run_goes_
     with released.callers() as got:
         first = released.start("mlops-release", version=3)
         released.wait(lambda: 10 in released.weights().values())
-        second = released.start("mlops-release", version=2)
+        second = released.start("mlops-release", version=1)
         released.wait_for(second, "AwaitingConcurrencySlot")
         doomed = released.process_of(worker, first)
         assert doomed is not None
@@ -134,7 +134,7 @@ def test_a_release_killed_in_its_canary_leaves_the_traffic_and_another_run_goes_
         left = released.weights()
         third = released.wait_for_another("mlops-release", known)
         released.wait_for(second, "Outdated", seconds=300)
-        released.wait_for(third, "Promoted", seconds=300)
+        released.wait_for(third, "Promoted", seconds=600)
 
     assert left == before
     assert {status for status, _ in got} == {200}

@@ -99,3 +99,16 @@ def test_a_release_gives_way_to_an_alias_moved_by_hand_and_to_a_rollback(model: 
     assert find_usurper.fn(tracking, ledger, model.spec, begun) == (
         "A rollback to version 1 was asked for while version 2 rolled out (slow); version 2 is undone."
     )
+
+
+def test_a_release_that_stopped_ends_when_another_version_is_released_before_it_goes_on(model: Model) -> None:
+    model.begin(2)
+    begun = model.begin(3)
+
+    told = model.places.ledger.records(model=model.spec.name)
+    assert [(record.stage, record.subject) for record in told] == [
+        ("release.begun", "2"),
+        ("release.ended", "2"),
+        ("release.begun", "3"),
+    ]
+    assert (begun.version, model.begin(0).version) == (3, 3)
