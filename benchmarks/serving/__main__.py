@@ -1,12 +1,14 @@
 """What serving costs, this product and its peers side by side in one run, as JSON; `make bench-serving` runs all parts.
 
-`models` counts processor time a request on three models, `start` what a server takes to its first answer,
-`environment` what its own lock installs, `gateway` what Envoy adds and how soon weights are live among 500 models.
+`mixed`, `flights` and `numeric` count processor time a request on that model, `start` what a server takes to its first
+answer, `environment` what its own lock installs, `gateway` what Envoy adds, `many` how soon weights are live among 500
+models. Each part is written when it is done.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import platform
@@ -20,7 +22,7 @@ from benchmarks.serving.models import made
 from benchmarks.serving.processor import ASKS, calibration_ms, cold_starts, per_request
 
 PARTS: dict[str, Callable[[], Any]] = {
-    "models": lambda: [per_request(name) for name in ASKS],
+    **{name: functools.partial(per_request, name) for name in ASKS},
     "start": lambda: cold_starts(made("mixed")),
     "environment": lambda: environment_of(made("mixed")),
     "gateway": lambda: added_by_gateway(made("mixed")),
