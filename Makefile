@@ -43,7 +43,7 @@ lint-infra: setup ## hadolint, zizmor and checkov over images, workflows and ter
 	.tools/bin/hadolint deployments/images/*.Dockerfile
 	.tools/bin/zizmor --offline --no-progress --quiet .github/workflows
 	@if command -v actionlint >/dev/null; then actionlint; else echo "lint-infra: actionlint is not on the PATH, so workflows were read by zizmor alone"; fi
-	@if [[ -d terraform ]]; then .tools/bin/checkov --directory terraform --skip-download --quiet --compact; fi
+	@if [[ -d terraform ]]; then .tools/bin/checkov --directory terraform --framework terraform --skip-download --quiet --compact; fi
 
 types: setup ## mypy --strict over all floors
 	$(BIN)/mypy $(addprefix -p prefect_mlops.,$(FLOORS))
@@ -111,4 +111,4 @@ lock: setup ## resolve the dependencies anew into requirements*.lock
 	@scripts/lock.sh
 
 clean: ## remove everything that the other words made
-	rm -rf .venv .tools .types .demo terraform/.terraform terraform/*/*/.terraform .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info
+	rm -rf .venv .types .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info

@@ -215,8 +215,8 @@ def kill_driver(ground: Ground) -> dict[str, Any]:
 def kill_candidate(ground: Ground) -> dict[str, Any]:
     """The candidate is killed at 50%: the champion answers for it until the supervisor has started it again."""
     before = ground.target.counters(MODEL, "b").errors
-    dead = time.time()
     kill(ground.target.slots(MODEL)["b"].process)
+    dead = time.time()
     ground.wait(20, lambda each: each.version == 2)
     again = next(each.began for each in ground.seen(dead) if each.version == 2)
     failed_over = ground.target.counters(MODEL, "b").errors - before
@@ -278,8 +278,16 @@ def drill(folder: Path, requests: int, writes: int) -> dict[str, Any]:
             began = time.time()
             found = scene()
             seen = ground.seen(began)
-            lost = sum(each.status != 200 for each in seen)
-            scenes[name] = {"requests": len(seen), "failed": lost, **found}
+            lost = [each for each in seen if each.status != 200]
+            told = [
+                {
+                    "status": each.status,
+                    "after_s": round(each.began - began, 2),
+                    "ms": round(1000 * (each.ended - each.began)),
+                }
+                for each in lost
+            ]
+            scenes[name] = {"requests": len(seen), "failed": len(lost), "failures": told, **found}
         left = ground.target.slots(MODEL)
         everything = ground.seen()
         return {

@@ -61,7 +61,7 @@ class ServingProcess(Frozen):
     created: float
     mark: str
     port: int
-    log: Path
+    log: str  # as a Path it would be most of what reading a state of a thousand servers takes
 
     @property
     def url(self) -> str:
@@ -87,7 +87,7 @@ class ServingProcess(Frozen):
             check=True,
         )
         pid = int(launched.stdout)
-        return cls(pid=pid, created=psutil.Process(pid).create_time(), mark=mark, port=port, log=log)
+        return cls(pid=pid, created=psutil.Process(pid).create_time(), mark=mark, port=port, log=str(log))
 
     def alive(self) -> bool:
         """Whether it still runs."""
@@ -117,7 +117,7 @@ class ServingProcess(Frozen):
             while time.monotonic() < deadline:
                 if self._answers(path):
                     return
-                said = self.log.read_bytes()
+                said = Path(self.log).read_bytes()
                 if not self.alive() or any(failure in said for failure in failures):
                     time.sleep(0.5)  # for the last words to arrive
                     break
@@ -157,9 +157,9 @@ class ServingProcess(Frozen):
 
     def last_words(self) -> str:
         """The exception that the log ends with; where there is none, its last lines."""
-        if not self.log.exists():
+        if not Path(self.log).exists():
             return "it left no log"
-        lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
+        lines = [line.strip() for line in Path(self.log).read_text(errors="replace").splitlines() if line.strip()]
         raised = [number for number, line in enumerate(lines) if re.match(r"[\w.]+(Error|Exception)\b", line)]
         said = lines[raised[-1] : raised[-1] + 2] if raised else lines[-3:]
         return " / ".join(said)[:600].rstrip(".")

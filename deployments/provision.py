@@ -34,8 +34,8 @@ from prefect_mlops.deployments.infrastructure import Infrastructure, Serving
 
 __all__ = ["provision"]
 
-SUITES = "suites"
-"""In the folder in which a run begins: the project's, in the image or pulled."""
+SUITES = "/srv/project/suites"
+"""Where a project lies in an image made from the worker's; whoever pulls code sets `suites`, which stays."""
 
 
 def provision(told: Infrastructure, specs: Iterable[ModelSpec], environment: str = "default") -> Iterator[str]:
@@ -156,6 +156,8 @@ def _saved(wanted: Block, environment: str) -> str:
             raise
         wanted.save(environment)
         return f"block {slug} made"
+    if isinstance(wanted, SuiteStore):
+        return f"block {slug} is there"
     decided = {name: getattr(wanted, name) for name in wanted.model_fields_set if name in type(wanted).model_fields}
     if all(_plain(getattr(found, name)) == _plain(value) for name, value in decided.items()):
         return f"block {slug} is there"

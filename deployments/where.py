@@ -9,8 +9,8 @@ __all__ = ["AS_IT_IS", "Where"]
 
 DEFAULT_POOL = "local"
 CLONE = "code"
-"""In the folder where a run begins; the worker image has both on its `PYTHONPATH`."""
-GIT = re.compile(r"git\+(?P<url>https?://[^@]+|ssh://[^@]+@[^@]+|file://[^@]+)(@(?P<ref>[^@]+))?")
+"""In the folder of the run, which is its own; Prefect puts the clone on the path of imports."""
+GIT = re.compile(r"git\+(?P<url>https?://[^/@:]+(:\d+)?/[^@]+|ssh://[^@]+@[^@]+|file://[^@]+)(@(?P<ref>[^@]+))?")
 
 
 class Where(NamedTuple):

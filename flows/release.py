@@ -84,7 +84,7 @@ def release(
         if not staged.fit:
             return end_release(places, spec, begun, "Rejected", (staged.reason,), learned)
 
-        consent = ask_approval(spec, places.ledger, bento, staged, begun.champion, moment)
+        consent = ask_approval(spec, places.ledger, bento, staged, begun.champion, moment, places.target)
         steps: tuple[str, ...] = (begun.reason, staged.reason, consent.reason)
         if consent.ended:
             withdraw_candidate(places.tracking, places.bentos, places.target, spec, version, bento.tag)

@@ -25,6 +25,7 @@ from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.core.staging import Staged
 from prefect_mlops.tasks.governance import record_stage
 from prefect_mlops.tasks.publishing import announce
+from prefect_mlops.tasks.rollout import withdraw_version
 from prefect_mlops.tasks.runs import run_key, run_logger, run_name
 
 if TYPE_CHECKING:
@@ -66,7 +67,13 @@ def recall_stage(ledger: Ledger, spec: ModelSpec, bento: Bento) -> Staged | None
 
 
 def ask_approval(
-    spec: ModelSpec, ledger: Ledger, bento: Bento, staged: Staged, champion: int, as_of: datetime
+    spec: ModelSpec,
+    ledger: Ledger,
+    bento: Bento,
+    staged: Staged,
+    champion: int,
+    as_of: datetime,
+    target: ServingTarget | None = None,
 ) -> Consent:
     """Suspend the run until a person has answered, where the spec asks for one.
 
@@ -81,6 +88,7 @@ def ask_approval(
         staged: What its trial showed.
         champion: The version that it would replace; 0 for none.
         as_of: The time that the release belongs to.
+        target: Where a run before this one may have left the version with traffic; nobody would judge it meanwhile.
 
     Returns:
         A finding; an answer to anything but what is shown now is a rejection.
@@ -103,6 +111,8 @@ def ask_approval(
     facts: dict[str, object] = {"run": run_key(), "bento": bento.tag, "champion": shown.champion}
     subject = str(bento.version)
     if not _of_run(ledger, spec, ASKED, run_key()):
+        if target is not None:
+            withdraw_version(spec, target, bento.version)
         record_stage(ledger, spec, ASKED, subject, as_of, {**facts, "digest": shown.digest, "shown": shown})
         said = (
             f"A person must agree to version {subject} within {spec.approval.timeout_hours:g} hours: run {run_name()}."

@@ -15,11 +15,12 @@ from prefect_mlops.tasks.served_form import Form, read_form
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    import pyarrow as pa
 
     from prefect_mlops.blocks import MlflowTracking
     from prefect_mlops.core.trainers.fitted import Predictions
 
-__all__ = ["OnnxModel", "Scorer", "load_scorer"]
+__all__ = ["OnnxModel", "Scorer", "answer_rows", "load_scorer"]
 
 
 class Scorer(Protocol):
@@ -68,17 +69,30 @@ class OnnxModel(NamedTuple):
         Raises:
             DataError: A feature is not there, is not a number where one is expected, or is infinite.
         """
+        import pyarrow as pa
+
+        from prefect_mlops.core.trainers.fitted import prepare
+
+        frame = prepare(rows, self.features, self.categories)
+        return self.answer(pa.Table.from_pandas(frame, preserve_index=False))
+
+    def answer(self, rows: pa.Table) -> Predictions:
+        """What the model says of some rows of a table; other columns than its features are ignored.
+
+        Raises:
+            DataError: A feature is not a number where one is expected, or is infinite.
+        """
         import numpy as np
 
         from prefect_mlops.core.runtimes.canonical import NUMBERS, TEXTS
-        from prefect_mlops.core.trainers.fitted import Predictions, prepare, uncrossed
+        from prefect_mlops.core.trainers.fitted import Predictions, uncrossed
+        from prefect_mlops.core.trainers.matrices import numbers_of, texts_of
 
-        frame = prepare(rows, self.features, self.categories)
         numbers = [name for name in self.features if name not in self.categories]
         texts = [name for name in self.features if name in self.categories]
-        given = {NUMBERS: frame[numbers].to_numpy(np.float32)} if numbers else {}
-        given |= {TEXTS: frame[texts].to_numpy(object)} if texts else {}
-        said = [np.asarray(part, dtype=np.float64).reshape(len(frame), -1) for part in self.session.run(None, given)]
+        given = {NUMBERS: numbers_of(rows, numbers)} if numbers else {}
+        given |= {TEXTS: texts_of(rows, texts)} if texts else {}
+        said = [np.asarray(part, dtype=np.float64).reshape(len(rows), -1) for part in self.session.run(None, given)]
         told = said[0] if len(said) == 1 else np.hstack(said)
         if self.form.quantiles:
             middle = self.form.quantiles.index(0.5)
@@ -97,6 +111,19 @@ class OnnxModel(NamedTuple):
         if self.form.threshold is not None:
             said = np.where(shares[:, self.positive] >= self.form.threshold, self.positive, 1 - self.positive)
         return np.asarray(labels[said])
+
+
+def answer_rows(scorer: Scorer, rows: pa.Table) -> Predictions:
+    """What a version says of some rows of a table, without pandas where it can be.
+
+    Raises:
+        DataError: A feature is not there, is not a number where one is expected, or is infinite.
+    """
+    from prefect_mlops.core.batches import as_frame
+
+    if isinstance(scorer, OnnxModel):
+        return scorer.answer(rows)
+    return scorer.predict(as_frame(rows.select([*scorer.features])))
 
 
 def load_scorer(tracking: MlflowTracking, spec: ModelSpec, version: int) -> Scorer:

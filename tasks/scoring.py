@@ -16,7 +16,7 @@ from prefect_mlops.core.scoring import Arm, Recorded, Window, due_windows
 from prefect_mlops.core.scoring.plan import Kind, grouped, window_before, window_ends, window_name
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.tasks.runs import run_logger
-from prefect_mlops.tasks.scorers import Scorer, load_scorer
+from prefect_mlops.tasks.scorers import Scorer, answer_rows, load_scorer
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -252,7 +252,6 @@ def _score_rows(
     import pyarrow.compute as pc
 
     from prefect_mlops.blocks.streams import stream_rows
-    from prefect_mlops.core.batches import as_frame
     from prefect_mlops.core.scoring.records import score_rows, window_names
 
     if not windows:
@@ -276,7 +275,7 @@ def _score_rows(
         kept = pc.is_in(among, names)
         rows, among = part.filter(kept), among.filter(kept)
         if rows.num_rows:
-            said = scorer.predict(as_frame(rows.select([*scorer.features])))
+            said = answer_rows(scorer, rows)
             yield score_rows(spec, rows, said, scorer.classes, among, stamp)
         count += rows.num_rows
     if count != wanted:

@@ -26,11 +26,11 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --system --gid 10001 mlops \
     && useradd --system --uid 10001 --gid mlops --home-dir /srv/project --no-create-home --shell /usr/sbin/nologin mlops \
-    && install --directory --owner mlops --group mlops /srv/project /srv/project/code
+    && install --directory --owner mlops --group mlops /srv/project
 COPY --from=build /srv/venv /srv/venv
-# A project's own gates, trainers and services are importable from /srv/project, whether copied there or pulled.
+# A project's own gates, trainers and services are importable from /srv/project; what is pulled, from the run's folder.
 ENV PATH=/srv/venv/bin:$PATH \
-    PYTHONPATH=/srv/project:/srv/project/code \
+    PYTHONPATH=/srv/project \
     PYTHONUNBUFFERED=1 \
     PREFECT_HOME=/tmp/prefect \
     PREFECT_INTEGRATIONS_MLOPS_HOME=/tmp/mlops \

@@ -68,8 +68,10 @@ run "several_servers_hear_each_other_by_redis_and_ask_for_a_password" {
       port              = 6379
       security_group_id = "sg-redis"
     }
-    servers         = 2
-    auth_secret_arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:made-AbCdEf"
+    servers = 2
+    auth = {
+      secret_arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:made-AbCdEf"
+    }
     settings = {
       PREFECT_SERVER_LOGGING_LEVEL = "WARNING"
     }
@@ -81,7 +83,7 @@ run "several_servers_hear_each_other_by_redis_and_ask_for_a_password" {
   }
 
   assert {
-    condition     = local.secrets["PREFECT_SERVER_API_AUTH_STRING"] == var.auth_secret_arn && local.environment["PREFECT_SERVER_LOGGING_LEVEL"] == "WARNING"
+    condition     = local.secrets["PREFECT_SERVER_API_AUTH_STRING"] == var.auth.secret_arn && local.environment["PREFECT_SERVER_LOGGING_LEVEL"] == "WARNING"
     error_message = "It asks for no password, or a setting is lost."
   }
 
@@ -121,7 +123,9 @@ run "each_of_these_values_is_refused" {
     # A path.
     url = "https://mlops.internal/prefect"
     # No ARN.
-    auth_secret_arn = "admin:admin"
+    auth = {
+      secret_arn = "admin:admin"
+    }
     # Two that do not hear each other.
     servers   = 2
     messaging = null
@@ -131,7 +135,7 @@ run "each_of_these_values_is_refused" {
     }
   }
 
-  expect_failures = [var.auth_secret_arn, var.cluster_arn, var.cpu, var.hosts, var.image, var.kms_key_arn, var.log_retention_days, var.name, var.priority, var.servers, var.settings, var.subnet_ids, var.url]
+  expect_failures = [var.auth, var.cluster_arn, var.cpu, var.hosts, var.image, var.kms_key_arn, var.log_retention_days, var.name, var.priority, var.servers, var.settings, var.subnet_ids, var.url]
 }
 
 run "each_of_these_is_refused_too" {

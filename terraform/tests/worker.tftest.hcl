@@ -12,7 +12,9 @@ variables {
   image           = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mlops-test/worker:1.4.0"
   repository_arns = ["arn:aws:ecr:eu-west-1:123456789012:repository/mlops-test/worker"]
   prefect_api_url = "https://prefect.mlops.internal/api"
-  auth_secret_arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:made-AbCdEf"
+  auth = {
+    secret_arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:made-AbCdEf"
+  }
 }
 
 run "it_starts_flows_of_its_own_cluster_and_family_and_hands_them_two_roles" {
@@ -81,7 +83,7 @@ run "the_base_job_template_is_that_of_prefect_with_our_defaults" {
   }
 
   assert {
-    condition     = jsonencode(jsondecode(output.work_pool.base_job_template).variables.properties.network_configuration.default.subnets) == jsonencode(var.subnet_ids) && jsondecode(output.work_pool.base_job_template).variables.properties.prefect_api_auth_string_secret_arn.default == var.auth_secret_arn
+    condition     = jsonencode(jsondecode(output.work_pool.base_job_template).variables.properties.network_configuration.default.subnets) == jsonencode(var.subnet_ids) && jsondecode(output.work_pool.base_job_template).variables.properties.prefect_api_auth_string_secret_arn.default == var.auth.secret_arn
     error_message = "Flows run elsewhere, or cannot log in."
   }
 
@@ -110,9 +112,11 @@ run "flows_and_worker_reach_what_is_named" {
         security_group_id = "sg-lb"
       }
     }
-    auth_secret_arn    = null
-    api_key_secret_arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:made-AbCdEf"
-    most_runs          = 5
+    auth = null
+    api_key = {
+      secret_arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:made-AbCdEf"
+    }
+    most_runs = 5
   }
 
   assert {
@@ -121,7 +125,7 @@ run "flows_and_worker_reach_what_is_named" {
   }
 
   assert {
-    condition     = join(",", keys(local.api_secrets)) == "PREFECT_API_KEY" && jsondecode(output.work_pool.base_job_template).variables.properties.prefect_api_key_secret_arn.default == var.api_key_secret_arn
+    condition     = join(",", keys(local.api_secrets)) == "PREFECT_API_KEY" && jsondecode(output.work_pool.base_job_template).variables.properties.prefect_api_key_secret_arn.default == var.api_key.secret_arn
     error_message = "It does not log in to Prefect Cloud."
   }
 }
@@ -151,7 +155,9 @@ run "each_of_these_values_is_refused" {
     # No API.
     prefect_api_url = "https://prefect.mlops.internal"
     # No ARN.
-    auth_secret_arn = "admin:admin"
+    auth = {
+      secret_arn = "admin:admin"
+    }
     # A worker needs no four cores.
     cpu = 4096
     # Too little for Python.
@@ -164,7 +170,7 @@ run "each_of_these_values_is_refused" {
     }
   }
 
-  expect_failures = [var.auth_secret_arn, var.cluster_arn, var.cpu, var.flow, var.image, var.kms_key_arn, var.log_retention_days, var.memory, var.most_runs, var.name, var.prefect_api_url, var.subnet_ids, var.work_pool]
+  expect_failures = [var.auth, var.cluster_arn, var.cpu, var.flow, var.image, var.kms_key_arn, var.log_retention_days, var.memory, var.most_runs, var.name, var.prefect_api_url, var.subnet_ids, var.work_pool]
 }
 
 run "each_of_these_is_refused_too" {
@@ -180,8 +186,12 @@ run "each_of_these_is_refused_too" {
     # No tag.
     image = "mlops/worker"
     # Cloud and a server of your own.
-    api_key_secret_arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:made-AbCdEf"
-    auth_secret_arn    = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:made-AbCdEf"
+    api_key = {
+      secret_arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:made-AbCdEf"
+    }
+    auth = {
+      secret_arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:made-AbCdEf"
+    }
     # A core has 2 to 8 GiB.
     flow = {
       cpu    = 1024
@@ -189,7 +199,7 @@ run "each_of_these_is_refused_too" {
     }
   }
 
-  expect_failures = [var.api_key_secret_arn, var.flow, var.image, var.name]
+  expect_failures = [var.api_key, var.flow, var.image, var.name]
 }
 
 run "and_each_of_these" {

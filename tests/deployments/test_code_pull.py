@@ -1,4 +1,4 @@
-"""Code that a deployment pulls from git is importable in the run, as the worker image lays out its folders."""
+"""Code that a deployment pulls from git is importable in the run, which begins in the clone."""
 
 import subprocess
 import sys
@@ -14,12 +14,13 @@ from prefect_mlops.deployments.where import Where
 
 BIN = Path(sys.executable).parent
 FLOW = """
+import os
 from pathlib import Path
 from prefect import flow
 
 @flow
 def hello() -> None:
-    Path("ran.txt").write_text("from the clone")
+    Path(os.environ["RAN"]).write_text(f"{Path.cwd()} {__file__}")
 """
 
 
@@ -39,7 +40,7 @@ def test_a_run_imports_what_its_deployment_pulled(prefect_server: Any, tmp_path:
     for words in (["init", "-q", "-b", "main"], ["add", "."], [*person, "commit", "-qm", "A flow"]):
         run(["git", *words], team, env)
     httpx.post(f"{url}/work_pools/", json={"name": "pulled", "type": "process"}, timeout=60)
-    (project / "code").mkdir(parents=True)
+    project.mkdir()
     where = Where("pulled", code=f"git+file://{team}@main")
     deployment = {
         "name": "pulled",
@@ -48,16 +49,19 @@ def test_a_run_imports_what_its_deployment_pulled(prefect_server: Any, tmp_path:
         "pull": where.pull(),
     }
     (tmp_path / "prefect.yaml").write_text(yaml.safe_dump({"deployments": [deployment]}))
-    paths = {"PYTHONPATH": f"{project}:{project / 'code'}"}
+    told = {"RAN": str(tmp_path / "ran.txt")}
     deploying = env | {"PYTHONPATH": str(team)}
     run([str(BIN / "prefect"), "--no-prompt", "deploy", "--all"], tmp_path, deploying)
     found = httpx.get(f"{url}/deployments/name/hello/pulled", timeout=60).json()
     asked = httpx.post(f"{url}/deployments/{found['id']}/create_flow_run", json={}, timeout=60).json()
 
-    run([str(BIN / "prefect"), "flow-run", "execute", asked["id"]], project, env | paths)
+    run([str(BIN / "prefect"), "flow-run", "execute", asked["id"]], project, env | told)
 
-    assert (project / "code" / "ran.txt").read_text() == "from the clone"
-    assert httpx.get(f"{url}/flow_runs/{asked['id']}", timeout=60).json()["state"]["type"] == "COMPLETED"
+    state = httpx.get(f"{url}/flow_runs/{asked['id']}", timeout=60).json()["state"]
+    assert state["type"] == "COMPLETED", state
+    folder, file = (tmp_path / "ran.txt").read_text().split()
+    assert Path(folder).name == "code"
+    assert file == f"{folder}/acme/flows.py"
 
 
 @pytest.mark.parametrize(

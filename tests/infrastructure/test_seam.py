@@ -9,7 +9,7 @@ from prefect_mlops.deployments.infrastructure import Infrastructure, Serving
 
 EXAMPLES = Path(__file__).parents[2] / "terraform" / "examples"
 SERVING = EXAMPLES.parent / "modules" / "serving" / "outputs.tf"
-NOT_OF_THE_CONTRACT = {"bentos", "region"}
+NOT_OF_THE_CONTRACT = {"bentos", "personal_key_secret_arn", "region"}
 
 
 def output_mlops(example: str) -> str:

@@ -51,7 +51,7 @@ def _is_ready(where: str) -> bool:
 
 def build_steps(image: Path, place: Path) -> None:
     """What the build stage of a Dockerfile does, in a folder of this machine in the place of `/srv`."""
-    stage = re.sub(r"\\\n", " ", image.read_text()).split("\nFROM ")[0]
+    stage = re.sub(r"\\\n", " ", image.read_text()).split("\nFROM ")[1]
     (place / "build").mkdir(parents=True)
     for kind, words in re.findall(r"^(COPY|RUN) (.+)$", stage, re.MULTILINE):
         if kind == "COPY":

@@ -45,53 +45,48 @@ module "credentials" {
   name          = var.name
   kms_key_arn   = module.key.arn
   recovery_days = var.delete_data_on_destroy ? 0 : 30
-  secrets       = { personal-key = { description = "Key of the stand-ins for personal values; with another one they match no more." } }
+  secrets       = { personal-key = { description = "The key of the stand-ins for personal values." } }
 }
 
-# Terraform makes the place, a person puts the value in.
-module "given" {
+# The address of the ledger's database is written into this secret by hand, for it holds a password of yours.
+module "addresses" {
   source = "../../modules/credentials"
 
   name          = var.name
   kms_key_arn   = module.key.arn
-  recovery_days = var.delete_data_on_destroy ? 0 : 30
   generate      = false
-  secrets       = { ledger-url = { description = "SQLAlchemy address of the PostgreSQL database that keeps the ledger." } }
+  recovery_days = var.delete_data_on_destroy ? 0 : 30
+  secrets       = { ledger = { description = "Address of the ledger's database, such as postgresql+psycopg://user:password@host/ledger." } }
+}
+
+locals {
+  image = "${module.registry.urls["worker"]}:${var.image_tag}"
 }
 
 module "worker" {
   source = "../../modules/worker"
 
-  name               = var.name
-  kms_key_arn        = module.key.arn
-  cluster_arn        = module.cluster.arn
-  vpc_id             = module.network.vpc_id
-  subnet_ids         = module.network.private_subnet_ids
-  image              = "${module.registry.urls["worker"]}:${var.image_tag}"
-  repository_arns    = values(module.registry.arns)
-  work_pool          = var.work_pool
-  prefect_api_url    = var.prefect_api_url
-  api_key_secret_arn = var.prefect_api_key_secret_arn
+  name            = var.name
+  kms_key_arn     = module.key.arn
+  cluster_arn     = module.cluster.arn
+  vpc_id          = module.network.vpc_id
+  subnet_ids      = module.network.private_subnet_ids
+  image           = local.image
+  repository_arns = values(module.registry.arns)
+  work_pool       = var.work_pool
+  prefect_api_url = var.prefect_api_url
+  api_key         = var.prefect_api_key_secret_arn == null ? null : { secret_arn = var.prefect_api_key_secret_arn }
 
   flow = {
-    statements  = concat(module.storage.flow_statements, local.secret_statements)
-    environment = { AWS_DEFAULT_REGION = var.region }
+    statements = concat(module.storage.flow_statements, [
+      merge(module.credentials.reader_statements[0], {
+        resources = [module.credentials.arns["personal-key"], module.addresses.arns["ledger"]]
+      }),
+      module.credentials.reader_statements[1],
+    ])
+    environment = {
+      AWS_DEFAULT_REGION  = var.region
+      MLFLOW_TRACKING_URI = var.mlflow_tracking_uri
+    }
   }
-}
-
-locals {
-  secret_statements = [
-    {
-      sid        = "ReadSecretsOfBlocks"
-      actions    = ["secretsmanager:GetSecretValue"]
-      resources  = compact([module.given.arns["ledger-url"], module.credentials.arns["personal-key"], var.mlflow_secret_arn])
-      conditions = {}
-    },
-    {
-      sid        = "DecryptSecretsOfBlocks"
-      actions    = ["kms:Decrypt"]
-      resources  = [module.key.arn]
-      conditions = { StringEquals = { "kms:ViaService" = ["secretsmanager.${var.region}.amazonaws.com"] } }
-    },
-  ]
 }

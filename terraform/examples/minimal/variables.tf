@@ -44,8 +44,14 @@ variable "mlflow_tracking_uri" {
   type        = string
 }
 
-variable "mlflow_secret_arn" {
-  description = "ARN of a secret with the login of that MLflow server, JSON with `username` and `password` or with `token`; null where it asks for none."
+variable "most_runs" {
+  description = "Flow runs that may run at once; null for any number."
+  type        = number
+  default     = 20
+}
+
+variable "prefect_ui_url" {
+  description = "Where people open Prefect; `prefect_api_url` without its path when null."
   type        = string
   default     = null
 }

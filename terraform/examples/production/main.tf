@@ -48,13 +48,13 @@ module "credentials" {
   secrets = {
     prefect-auth  = { description = "What clients of the Prefect server show.", prefix = "mlops:" }
     serving-token = { description = "What callers of the models show." }
-    personal-key  = { description = "Key of the stand-ins for personal values; with another one they match no more." }
+    personal-key  = { description = "The key of the stand-ins for personal values." }
   }
 }
 
 module "database" {
   source   = "../../modules/database"
-  for_each = toset(["prefect", "mlflow"])
+  for_each = toset(["prefect", "mlflow", "ledger"])
 
   name                = var.name
   database            = each.key
@@ -124,7 +124,7 @@ module "server" {
   url             = local.server_url
   database        = module.database["prefect"].connection
   messaging       = module.messaging.connection
-  auth_secret_arn = module.credentials.arns["prefect-auth"]
+  auth            = { secret_arn = module.credentials.arns["prefect-auth"] }
   servers         = 2
   cpu             = 1024
   memory          = 2048

@@ -3,22 +3,25 @@
 module "serving" {
   source = "../../modules/serving"
 
-  name             = var.name
-  kms_key_arn      = module.key.arn
-  cluster_arn      = module.cluster.arn
-  vpc_id           = module.network.vpc_id
-  subnet_ids       = module.network.private_subnet_ids
-  image            = "${module.registry.urls["serving"]}:${var.image_tag}"
-  repository_arns  = [module.registry.arns["serving"]]
-  balancer         = module.balancer["serving"]
-  domain           = "serving.${var.domain}"
-  models           = var.models
-  tasks            = 2
-  bentos           = module.storage.artifacts_bucket
-  predictions      = module.storage.data_bucket
-  token_secret_arn = module.credentials.arns["serving-token"]
+  name            = var.name
+  kms_key_arn     = module.key.arn
+  cluster_arn     = module.cluster.arn
+  vpc_id          = module.network.vpc_id
+  subnet_ids      = module.network.private_subnet_ids
+  image           = "${module.registry.urls["serving"]}:${var.image_tag}"
+  repository_arns = [module.registry.arns["serving"]]
+  balancer        = module.balancer["serving"]
+  domain          = "serving.${var.domain}"
+  models          = var.models
+  tasks           = 2
+  bentos          = module.storage.artifacts_bucket
+  predictions     = module.storage.data_bucket
+  token           = { secret_arn = module.credentials.arns["serving-token"] }
+}
 
-  personal_key = { secret_arn = module.credentials.arns["personal-key"] }
+locals {
+  ledger = module.database["ledger"].connection
+  image  = "${module.registry.urls["worker"]}:${var.image_tag}"
 }
 
 module "events" {
@@ -27,7 +30,7 @@ module "events" {
   name        = var.name
   kms_key_arn = module.key.arn
   bucket      = module.storage.data_bucket
-  landings    = var.landings
+  landings    = { batches = var.landing }
 }
 
 module "worker" {
@@ -38,11 +41,11 @@ module "worker" {
   cluster_arn     = module.cluster.arn
   vpc_id          = module.network.vpc_id
   subnet_ids      = module.network.private_subnet_ids
-  image           = "${module.registry.urls["worker"]}:${var.image_tag}"
+  image           = local.image
   repository_arns = [module.registry.arns["worker"]]
   work_pool       = var.work_pool
   prefect_api_url = module.server.api_url
-  auth_secret_arn = module.credentials.arns["prefect-auth"]
+  auth            = { secret_arn = module.credentials.arns["prefect-auth"] }
 
   destinations = merge(
     { for key, balancer in module.balancer : key => { port = balancer.port, security_group_id = balancer.security_group_id } },
@@ -50,27 +53,14 @@ module "worker" {
   )
 
   flow = {
-    statements  = concat(module.storage.flow_statements, module.events.reader_statements, module.serving.release_statements, local.secret_statements)
-    environment = { AWS_DEFAULT_REGION = var.region }
+    statements = concat(module.storage.flow_statements, module.events.reader_statements, module.serving.release_statements, [
+      merge(module.credentials.reader_statements[0], {
+        resources = [local.ledger.secret_arn, module.credentials.arns["personal-key"], module.credentials.arns["serving-token"]]
+      }),
+      module.credentials.reader_statements[1],
+    ])
+    environment = { AWS_DEFAULT_REGION = var.region, MLFLOW_TRACKING_URI = module.tracking.url }
   }
-}
-
-locals {
-  # Read when they are needed: a password that RDS has changed is found at once.
-  secret_statements = [
-    {
-      sid        = "ReadSecretsOfBlocks"
-      actions    = ["secretsmanager:GetSecretValue"]
-      resources  = [local.ledger.secret_arn, module.credentials.arns["personal-key"]]
-      conditions = {}
-    },
-    {
-      sid        = "DecryptSecretsOfBlocks"
-      actions    = ["kms:Decrypt"]
-      resources  = [module.key.arn]
-      conditions = { StringEquals = { "kms:ViaService" = ["secretsmanager.${var.region}.amazonaws.com"] } }
-    },
-  ]
 }
 
 module "alarms" {

@@ -62,10 +62,10 @@ variable "models" {
   default = {}
 }
 
-variable "landings" {
-  description = "Where batches land in the bucket of data, by name; blocks read `batches`, in which each model has a folder."
-  type        = map(string)
-  default     = { batches = "landing/" }
+variable "landing" {
+  description = "Where batches land in the bucket of data."
+  type        = string
+  default     = "landing/"
 }
 
 variable "emails" {
@@ -90,4 +90,10 @@ variable "github_repository" {
   description = "The GitHub repository, `owner/name`, whose workflows plan and build; null for none."
   type        = string
   default     = null
+}
+
+variable "most_runs" {
+  description = "Flow runs that may run at once; null for any number."
+  type        = number
+  default     = 20
 }

@@ -1,5 +1,7 @@
 # Random secrets that go from AWS to AWS: neither plan nor state hold them.
 
+data "aws_region" "current" {}
+
 ephemeral "aws_secretsmanager_random_password" "this" {
   for_each = var.generate ? var.secrets : {}
 

@@ -22,7 +22,7 @@ locals {
     {
       sid        = "ReadTheSecrets"
       actions    = ["secretsmanager:GetSecretValue"]
-      resources  = var.secret_arns
+      resources  = distinct(var.secret_arns)
       conditions = {}
     },
     {

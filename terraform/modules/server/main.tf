@@ -31,7 +31,7 @@ locals {
   )
   secrets = merge(
     { PREFECT_SERVER_DATABASE_PASSWORD = "${var.database.secret_arn}:password::" },
-    { for name, arn in { PREFECT_SERVER_API_AUTH_STRING = var.auth_secret_arn } : name => arn if arn != null },
+    { for name, auth in { PREFECT_SERVER_API_AUTH_STRING = var.auth } : name => auth.secret_arn if auth != null },
   )
   destinations = merge(
     { database = { port = var.database.port, security_group_id = var.database.security_group_id } },

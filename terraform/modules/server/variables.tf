@@ -159,14 +159,14 @@ variable "url" {
   }
 }
 
-variable "auth_secret_arn" {
-  description = "ARN of the secret `user:password` that clients must show as PREFECT_API_AUTH_STRING; null for none."
-  type        = string
+variable "auth" {
+  description = "The secret `user:password` that clients must show as PREFECT_API_AUTH_STRING; null for none."
+  type        = object({ secret_arn = string })
   default     = null
 
   validation {
-    condition     = var.auth_secret_arn == null ? true : can(regex("^arn:[^:]+:secretsmanager:[^:]+:[0-9]{12}:secret:", var.auth_secret_arn))
-    error_message = "`auth_secret_arn` must be the ARN of a secret in Secrets Manager; make it with the module `credentials`."
+    condition     = var.auth == null ? true : can(regex("^arn:[^:]+:secretsmanager:[^:]+:[0-9]{12}:secret:", var.auth.secret_arn))
+    error_message = "`auth` must hold the ARN of a secret in Secrets Manager as `secret_arn`; make it with the module `credentials`."
   }
 }
 

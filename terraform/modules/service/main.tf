@@ -7,7 +7,7 @@ locals {
   region    = data.aws_region.current.id
 
   # `<arn>:<key>::` names one value of a secret, and permissions are about the secret.
-  secret_arns = distinct([for arn in values(var.secrets) : join(":", slice(split(":", arn), 0, 7))])
+  secret_arns = [for arn in values(var.secrets) : join(":", slice(split(":", arn), 0, 7))]
 
   shell = {
     sid        = "OpenTheChannelOfAShell"

@@ -14,7 +14,7 @@ module "execution_role" {
   role            = "serving-execution"
   kms_key_arn     = var.kms_key_arn
   repository_arns = var.repository_arns
-  secret_arns     = [for arn in [var.token_secret_arn, var.personal_key_secret_arn] : arn if arn != null]
+  secret_arns     = [for secret in [var.token, var.personal_key] : secret.secret_arn if secret != null]
   log_group_arns  = [aws_cloudwatch_log_group.this.arn]
   tags            = var.tags
 }

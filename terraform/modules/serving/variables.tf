@@ -174,24 +174,24 @@ variable "predictions" {
   type        = string
 }
 
+variable "token" {
+  description = "The secret with the token that callers show; null for none."
+  type        = object({ secret_arn = string })
+  default     = null
+
+  validation {
+    condition     = var.token == null ? true : can(regex("^arn:[^:]+:secretsmanager:[^:]+:[0-9]{12}:secret:", var.token.secret_arn))
+    error_message = "`token` must hold the ARN of a secret in Secrets Manager as `secret_arn`; make it with the module `credentials`."
+  }
+}
+
 variable "personal_key" {
-  description = "The secret with the key of the stand-ins for personal values; null where no model logs personal columns."
+  description = "The secret with the key of the stand-ins for personal values, for models whose log hashes them; null for none."
   type        = object({ secret_arn = string })
   default     = null
 
   validation {
     condition     = var.personal_key == null ? true : can(regex("^arn:[^:]+:secretsmanager:[^:]+:[0-9]{12}:secret:", var.personal_key.secret_arn))
     error_message = "`personal_key` must hold the ARN of a secret in Secrets Manager as `secret_arn`; make it with the module `credentials`."
-  }
-}
-
-variable "token_secret_arn" {
-  description = "ARN of the secret with the token that callers show; null for none."
-  type        = string
-  default     = null
-
-  validation {
-    condition     = var.token_secret_arn == null ? true : can(regex("^arn:[^:]+:secretsmanager:[^:]+:[0-9]{12}:secret:", var.token_secret_arn))
-    error_message = "`token_secret_arn` must be the ARN of a secret in Secrets Manager; make it with the module `credentials`."
   }
 }

@@ -14,7 +14,7 @@ module "flow_execution_role" {
   role            = "flow-execution"
   kms_key_arn     = var.kms_key_arn
   repository_arns = var.repository_arns
-  secret_arns     = distinct([for arn in concat(values(local.api_secrets), values(var.flow.secrets)) : join(":", slice(split(":", arn), 0, 7))])
+  secret_arns     = [for arn in concat(values(local.api_secrets), values(var.flow.secrets)) : join(":", slice(split(":", arn), 0, 7))]
   log_group_arns  = [aws_cloudwatch_log_group.flow.arn]
   tags            = var.tags
 }
@@ -94,7 +94,7 @@ locals {
         subnets        = var.subnet_ids
       }
     },
-    { for name, arn in { prefect_api_auth_string_secret_arn = var.auth_secret_arn, prefect_api_key_secret_arn = var.api_key_secret_arn } : name => arn if arn != null },
+    { for name, auth in { prefect_api_auth_string_secret_arn = var.auth, prefect_api_key_secret_arn = var.api_key } : name => auth.secret_arn if auth != null },
   )
 
   container = merge(local.shipped.job_configuration.task_definition.containerDefinitions[0], {

@@ -13,7 +13,7 @@ locals {
   here       = { StringEquals = { "aws:RequestedRegion" = [local.region] } }
 
   api_secrets = {
-    for name, arn in { PREFECT_API_AUTH_STRING = var.auth_secret_arn, PREFECT_API_KEY = var.api_key_secret_arn } : name => arn if arn != null
+    for name, auth in { PREFECT_API_AUTH_STRING = var.auth, PREFECT_API_KEY = var.api_key } : name => auth.secret_arn if auth != null
   }
 
   statements = [

@@ -105,30 +105,30 @@ variable "prefect_api_url" {
   }
 }
 
-variable "auth_secret_arn" {
-  description = "ARN of the secret `user:password` that a Prefect server of your own asks for; null where it asks for none."
-  type        = string
+variable "auth" {
+  description = "The secret `user:password` that a Prefect server of your own asks for; null where it asks for none."
+  type        = object({ secret_arn = string })
   default     = null
 
   validation {
-    condition     = var.auth_secret_arn == null ? true : can(regex("^arn:[^:]+:secretsmanager:[^:]+:[0-9]{12}:secret:", var.auth_secret_arn))
-    error_message = "`auth_secret_arn` must be the ARN of a secret in Secrets Manager; make it with the module `credentials`."
+    condition     = var.auth == null ? true : can(regex("^arn:[^:]+:secretsmanager:[^:]+:[0-9]{12}:secret:", var.auth.secret_arn))
+    error_message = "`auth` must hold the ARN of a secret in Secrets Manager as `secret_arn`; make it with the module `credentials`."
   }
 }
 
-variable "api_key_secret_arn" {
-  description = "ARN of the secret that holds an API key of Prefect Cloud; null for a server of your own."
-  type        = string
+variable "api_key" {
+  description = "The secret that holds an API key of Prefect Cloud; null for a server of your own."
+  type        = object({ secret_arn = string })
   default     = null
 
   validation {
-    condition     = var.api_key_secret_arn == null ? true : can(regex("^arn:[^:]+:secretsmanager:[^:]+:[0-9]{12}:secret:", var.api_key_secret_arn))
-    error_message = "`api_key_secret_arn` must be the ARN of a secret in Secrets Manager; make it with the module `credentials`."
+    condition     = var.api_key == null ? true : can(regex("^arn:[^:]+:secretsmanager:[^:]+:[0-9]{12}:secret:", var.api_key.secret_arn))
+    error_message = "`api_key` must hold the ARN of a secret in Secrets Manager as `secret_arn`; make it with the module `credentials`."
   }
 
   validation {
-    condition     = var.api_key_secret_arn == null || var.auth_secret_arn == null
-    error_message = "`api_key_secret_arn` is for Prefect Cloud and `auth_secret_arn` for a server of your own: give one of them."
+    condition     = var.api_key == null || var.auth == null
+    error_message = "`api_key` is for Prefect Cloud and `auth` for a server of your own: give one of them."
   }
 }
 
