@@ -110,9 +110,8 @@ class LocalTarget(Block):
         drain_slot(self.root(), model, slot, self.drain_seconds)
         with self._changing() as placements:
             vacate(self.root(), placements, model, slot)
-            placements.generation += 1
             places = placements.of(model)
-            places.rollout = order = placements.generation
+            places.rollout = order = placements.generation = placements.generation + 1
             places.wanted[slot] = Assignment(
                 tag=tag,
                 version=version,
@@ -185,6 +184,8 @@ class LocalTarget(Block):
             for slot, weight in weights.items():
                 if weight:
                     self._require_serving(placements, model, slot, "Deploy one before it gets traffic")
+            if sum(weight > 0 for weight in places.weights.values()) < 2:  # lines of an earlier division come late
+                places.rollout = placements.generation = placements.generation + 1
             places.weights = {slot: weight for slot, weight in weights.items() if slot in places.wanted}
             places.trusted = next((slot for slot, weight in weights.items() if weight == 100), places.trusted)
             places.user_key = user_key
@@ -226,7 +227,7 @@ class LocalTarget(Block):
             tell_gateway(self.root(), placements)
 
     def requests(self, model: str, canary: Slot, position: int = 0) -> RequestsSeen:
-        """The requests divided between two slots since a version was deployed, in the order of their ends.
+        """The requests divided since the traffic was last one slot's alone, in the order of their ends.
 
         They are kept while any rollout of this target goes on, also over a crash of whoever drives it. A gateway that
         died is started again.
@@ -317,6 +318,8 @@ class LocalTarget(Block):
                 if known and known != ours and up:
                     tell_gateway(self.root(), placements)
                 yield placements
+        except MlopsError:  # a port in use is an OSError too
+            raise
         except OSError as error:
             with contextlib.suppress(OSError, MlopsError):
                 tell_again(self.root())
