@@ -138,7 +138,7 @@ def test_a_model_lives_its_whole_life(places: Places, spec: ModelSpec, tmp_path:
     assert run(ingest, spec, second, as_of=FEBRUARY).name == "Accepted"
     again = run(train, spec, as_of=FEBRUARY)
     assert again.name == "Accepted", again.message
-    soon = {"min_seconds_per_step": 0.0, "max_seconds_per_step": 1.0, "poll_seconds": 0.2}
+    soon = {"min_seconds_per_step": 0.0, "max_seconds_per_step": 3.0, "poll_seconds": 0.2}
     hasty = spec.rollout.model_copy(update=soon)
     assert run(release, spec.model_copy(update={"rollout": hasty}), 2, as_of=FEBRUARY).name == "Undecided"
     assert places.tracking.champion(spec.name) == 1
