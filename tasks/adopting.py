@@ -159,7 +159,7 @@ def _registered(
     tracking: MlflowTracking, spec: ModelSpec, source: Source, rows: pd.DataFrame, as_of: datetime
 ) -> tuple[int, Lineage, Evidence]:
     """A new version with all records that a trained one has."""
-    from prefect_mlops.core.profile import profile_reference
+    from prefect_mlops.core.profiling import profile_reference
     from prefect_mlops.core.trainers.adopted import adopted
 
     model = adopted(spec, source.estimator, source.columns, rows)

@@ -48,7 +48,7 @@ def observe_model(
         as_of: End of that window.
         personal: The key of the stand-ins, by which labels find predictions where a personal column is their key.
     """
-    from prefect_mlops.core.profile import look
+    from prefect_mlops.core.profiling import look
 
     scored = _score(tables, spec, champion, recent, personal)
     return look(spec, champion.profile, recent, scored, as_of.isoformat())

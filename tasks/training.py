@@ -58,7 +58,7 @@ def train_candidate(spec: ModelSpec, rows: pd.DataFrame) -> FittedModel:
 @task
 def profile_candidate(spec: ModelSpec, candidate: FittedModel, rows: pd.DataFrame) -> ReferenceProfile:
     """Describe the reference rows, and how well the candidate does on them, for monitors to come."""
-    from prefect_mlops.core.profile import profile_reference
+    from prefect_mlops.core.profiling import profile_reference
 
     return profile_reference(spec, candidate, rows)
 

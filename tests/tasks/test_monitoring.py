@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from prefect_mlops.blocks import DeltaTables, PersonalKey, PredictionLog
 from prefect_mlops.core.monitors import Seen
-from prefect_mlops.core.profile import profile_reference
+from prefect_mlops.core.profiling import profile_reference
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.tasks import collect_predictions, observe_model
 from prefect_mlops.tasks.champions import Champion

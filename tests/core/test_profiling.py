@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from prefect_mlops.core.errors import DataError
-from prefect_mlops.core.profile import ReferenceProfile, look, profile_reference
+from prefect_mlops.core.profile import ReferenceProfile
+from prefect_mlops.core.profiling import look, profile_reference
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.core.trainers import FittedModel
 
