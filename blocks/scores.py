@@ -32,6 +32,8 @@ REPEATED = ("accepted_at", "as_of", "data_version", "prediction", "scored_at", "
 """Columns that a dictionary makes small; for those whose values all differ it costs twice the time of writing."""
 HASHED = ("prediction_id",)
 """Nothing compresses chance."""
+SOUGHT = ("accepted_at", "event_time")
+"""Columns by whose least and greatest values a reader passes over parts of a file."""
 
 
 class Record(NamedTuple):
@@ -194,6 +196,7 @@ class _File:
             schema,
             compression={name: "none" if name in HASHED else "snappy" for name in schema.names},
             use_dictionary=[*REPEATED],
+            write_statistics=[*SOUGHT],
         )
 
     def write(self, rows: pa.Table) -> None:

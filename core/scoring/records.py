@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
@@ -46,7 +47,7 @@ COLUMNS = pa.schema(
 """No features: they are in the table of accepted rows, under `data_version`."""
 STRANGE = r"[^ !#-\[\]-~]"
 """What JSON escapes, or might."""
-HEX = np.frombuffer(b"".join(b"%02x" % value for value in range(256)), dtype="S2")
+DAY_MICROSECONDS = 86_400_000_000
 
 
 class Stamp(NamedTuple):
@@ -104,7 +105,7 @@ def score_rows(
         "event_time": rows[spec.data.time].combine_chunks().cast(TIME) if spec.data.time else pa.nulls(count, TIME),
         "accepted_at": accepted,
         "version": _all(stamp.version, count, pa.int64()),
-        "prediction": pa.array([texts[label] for label in said.labels]) if texts else score.cast(pa.string()),
+        "prediction": pa.array([*map(texts.__getitem__, said.labels)]) if texts else score.cast(pa.string()),
         "score": score,
         "probabilities": _lists(said.probabilities, count),
         "quantiles": _lists(said.quantiles, count),
@@ -138,7 +139,7 @@ def prediction_ids(keys: pa.Array, accepted_at: pa.Array, stamp: Stamp) -> pa.Ar
     for half in range(2):
         hashed = pd.util.hash_array(texts, hash_key=named[16 * half : 16 * half + 16], categorize=False)
         halves[:, half] = pd.util.hash_array(hashed + moments, categorize=False)
-    digits = pa.py_buffer(HEX[halves.view(np.uint8)].tobytes())
+    digits = pa.py_buffer(binascii.hexlify(halves.tobytes()))
     ends = pa.py_buffer(np.arange(0, 32 * (len(keys) + 1), 32, dtype=np.int32))
     return pa.StringArray.from_buffers(len(keys), ends, digits)
 
@@ -175,8 +176,10 @@ def window_names(clock: pa.ChunkedArray | pa.Array, kind: str) -> pa.Array:
     """
     moments = clock.combine_chunks() if isinstance(clock, pa.ChunkedArray) else clock
     moments = moments.cast(TIME)
-    if kind == "day":
-        moments = pc.floor_temporal(moments, unit="day")
+    if kind == "day":  # days of UTC are as long as each other: no calendar is asked
+        since = moments.cast(pa.int64())
+        days = since.fill_null(0).to_numpy() // DAY_MICROSECONDS * DAY_MICROSECONDS
+        moments = pa.array(days, mask=since.is_null().to_numpy(zero_copy_only=False)).cast(TIME)
     coded = moments.dictionary_encode()
     form = "%Y-%m-%d" if kind == "day" else MOMENT
     names = pa.array([each.strftime(form) for each in coded.dictionary.to_pylist()], pa.string())
