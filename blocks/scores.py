@@ -274,6 +274,7 @@ class _Files:
                 self._files[window, arm] = _File(self._store, window, arm, rows.schema)
             self._files[window, arm].write(rows)
         self._held = {}
+        pa.default_memory_pool().release_unused()
 
 
 def _by_partition(rows: pa.Table) -> Iterator[tuple[str, str, pa.Table]]:
