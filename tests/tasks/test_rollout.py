@@ -228,8 +228,10 @@ def test_a_canary_that_dies_is_rolled_back_and_no_caller_notices(served: Served,
     )
     client.start()
     try:
-        for member in served.target.slots(served.spec.name)["b"].process._family():
+        family = served.target.slots(served.spec.name)["b"].process._family()
+        for member in family:
             member.kill()
+        psutil.wait_procs(family, timeout=5)
         served.target.set_weights(served.spec.name, {"a": 100})
         with pytest.raises(NotFound):  # it died before its step: traffic stays as it was
             run_canary.fn(served.spec, served.target, placed, 50)
