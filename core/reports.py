@@ -14,6 +14,7 @@ __all__ = ["drift_report", "intake_report", "rollout_report"]
 OUTCOMES = {"accepted": "✅", "known": "✅", "rejected": "❌"}
 DETAILED = 10
 """Batches whose every expectation is shown; a page of hundreds is read by nobody."""
+TRIED = {"pass": "✅", "fail": "❌", "told": ""}
 STATES = {"healthy": "✅", "drifted": "🌊", "degraded": "❌", "breached": "🔥", "unknown": "❔"}
 
 
@@ -91,10 +92,10 @@ def rollout_report(
     tried = _evidence(looks)
     if staged is not None and staged.findings:
         rows = [
-            (found.name, found.outcome, _number(found.measured), _number(found.limit), plain(found.reason))
+            (TRIED[found.outcome], found.name, plain(found.reason.removeprefix(f"{found.name}: ")))
             for found in staged.findings
         ]
-        tried += f"\n## The trial of the bento\n\n{table(('', 'outcome', 'measured', 'limit', ''), rows)}\n"
+        tried += f"\n## The trial of the bento\n\n{table(('', 'what', 'seen'), rows)}\n"
     return f"# {spec.name}: rollout of version {version}\n\n{_links(links)}\n\n{lines}\n{tried}"
 
 
@@ -117,12 +118,8 @@ def _evidence(looks: Sequence[tuple[int, Step]]) -> str:
     ]
     if not rows:
         return ""
-    head = ["step", "event", "on the canary", "on the champion", "E worse", "E below double", "E below the limit", ""]
+    head = ["step", "event", "canary", "champion", "E worse", "E below double", "E below the limit", "note"]
     return f"\n## What the tests knew when each step ended\n\n{table(head, rows)}\n"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
 
 
 def _links(links: dict[str, str]) -> str:

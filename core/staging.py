@@ -190,7 +190,8 @@ def _answers(trial: Trial, tolerance: float) -> list[StageFinding]:
             reason = f"{name}: served and offline predictions differ by {met.difference:.3g}; {tolerance:g} is allowed."
             found.append(StageFinding(outcome="fail", reason=reason, **told))
         else:
-            found.append(StageFinding(outcome="pass", reason=f"{met.rows} answered as offline.", **told))
+            reason = f"{met.rows} answered as offline: they differ by {met.difference:.3g}, {tolerance:g} is allowed."
+            found.append(StageFinding(outcome="pass", reason=reason, **told))
     for refused in trial.refused:
         name = f"refuses {refused.what}"
         got = f"got {refused.status}" if refused.status else "broke the connection"

@@ -121,12 +121,13 @@ def judge_arms(plan: Comparison, assigned: npt.NDArray[np.intp], outcomes: Outco
     better = [effect for effect in effects if effect.verdict == "better"]
     if better:
         best = max(better, key=lambda effect: abs(effect.estimate or 0.0))
-        return Finding(verdict="better", reason=f"Better in {plan.metric}: {told}.", winner=best.version, **found)
+        reason = f"Version {best.version} is better by {plan.metric!r}: {told}."
+        return Finding(verdict="better", reason=reason, winner=best.version, **found)
     if all(effect.verdict in ("worse", "no difference") for effect in effects):
         worse = all(effect.verdict == "worse" for effect in effects)
         said = "Worse" if worse else f"No difference that matters ({plan.matters:.0%})"
         verdict: Verdict = "worse" if worse else "no difference"
-        return Finding(verdict=verdict, reason=f"{said} in {plan.metric}: {told}.", **found)
+        return Finding(verdict=verdict, reason=f"{said} by {plan.metric!r}: {told}.", **found)
     if days >= plan.max_days:
         return Finding(verdict="undecided", reason=f"Undecided after {days:.3g} days: {told}.", **found)
     return Finding(verdict="ongoing", reason=f"Not told apart yet after {days:.3g} days: {told}.", **found)

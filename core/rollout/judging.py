@@ -92,7 +92,7 @@ def judge_requests(
     errors = judge_kind("errors", plan, requests, requests.failed, percent, plan.error_rate_limit)
     latency = judge_kind("latency", plan, requests.after(start), slow[start:], percent, plan.slow_rate_limit)
     note = (
-        f"over {budget:,.1f} ms"
+        f"over {f'{budget:,.1f}'.removesuffix('.0')} ms"
         if np.isfinite(budget)
         else f"no latency counts before {WARM_UP} requests to the canary and {OWN_BUDGET} to the champion"
     )

@@ -66,7 +66,7 @@ def test_equal_versions_end_without_a_winner_once_no_difference_that_matters_is_
     found = judged(plan(matters=0.2), users((0.5, 0.5), 40_000))
 
     assert (found.verdict, found.winner) == ("no difference", None)
-    assert found.reason.startswith("No difference that matters (20%) in wrong")
+    assert found.reason.startswith("No difference that matters (20%) by 'wrong'")
 
 
 def test_a_test_whose_time_is_up_is_undecided_and_one_that_is_told_apart_is_not() -> None:

@@ -53,6 +53,9 @@ def test_the_loop_closes_on_real_flights_and_leaves_nothing_behind(
     assert outcomes["mlops-release: package, stage, serve"] == "Promoted"
     assert outcomes["mlops-monitor: April: how is the champion?"] == "Degraded"
     assert outcomes["mlops-retrain: April: a new candidate"] == "Undecided"
+    assert outcomes["mlops-score: January to March"] == "Unserved"
+    assert outcomes["mlops-score: May"] == "Scored"
+    assert "May: 28,796 rows, 28,796 scores, each row once" in done.stdout
     assert outcomes["mlops-retrain: May: a new candidate"] == "Accepted"
     assert outcomes["mlops-release: May: canary"] == "Promoted"
     assert "0 failed" in done.stdout
