@@ -55,6 +55,11 @@ run "each_model_has_two_empty_slots_and_one_rule" {
   }
 
   assert {
+    condition     = output.servers.port == 3000 && output.servers.security_group_id == aws_security_group.servers.id
+    error_message = "Shadows are reached somewhere else."
+  }
+
+  assert {
     condition     = length(aws_appautoscaling_target.slot) == 0 && output.target.token_secret_arn == ""
     error_message = "A slot grows that should not."
   }

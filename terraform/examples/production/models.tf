@@ -50,6 +50,7 @@ module "worker" {
   destinations = merge(
     { for key, balancer in module.balancer : key => { port = balancer.port, security_group_id = balancer.security_group_id } },
     { ledger = { port = local.ledger.port, security_group_id = local.ledger.security_group_id } },
+    { servers = module.serving.servers },
   )
 
   flow = {

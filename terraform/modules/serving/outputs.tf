@@ -36,3 +36,8 @@ output "release_statements" {
   description = "What a flow that releases versions may do, for `flow.statements` of the module `worker`."
   value       = [for each in local.release_statements : each if length(each.resources) > 0]
 }
+
+output "servers" {
+  description = "Port and security group of the servers, for `destinations` of the module `worker`: a release sends requests again to a shadow, past the load balancer."
+  value       = { port = local.port, security_group_id = aws_security_group.servers.id }
+}
