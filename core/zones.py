@@ -96,9 +96,10 @@ def _read(texts: pd.Series, zone: str, name: str, batch: str) -> pd.Series:
 
 
 def _placed(moments: pd.Series, zone: str, name: str, batch: str) -> pd.Series:
-    placed: pd.Series = moments.dt.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
+    placed: pd.Series = moments.dt.tz_localize(zone, ambiguous="NaT", nonexistent="NaT").dt.as_unit("us")
     unclear = int((placed.isna() & moments.notna()).sum())
     if unclear:
         what = f"Batch {batch!r} has {unclear:,} times in {name!r} that {zone} has twice or not at all: clocks changed"
         raise DataError(what, "Write these with their offset, such as 2013-10-27T02:30:00+02:00")
-    return placed.dt.tz_convert("UTC").astype("datetime64[us, UTC]")
+    utc: pd.Series = placed.dt.tz_convert("UTC")
+    return utc
