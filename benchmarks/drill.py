@@ -7,129 +7,20 @@ killed, the supervisor is killed and started again. `make bench-drill` writes wh
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
-import signal
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import psutil
 from scipy import stats
 
-from benchmarks.drill_parts import MODEL, SERVICE, USER
-from prefect_mlops.blocks import BentoStore, LocalTarget
-from prefect_mlops.blocks.serving import ServingProcess, free_port
+from benchmarks.drill_ground import Ground, kill
+from benchmarks.drill_parts import MODEL
 
-__all__ = ["Seen", "drill"]
-
-PATIENCE_SECONDS = 120.0
-
-
-class Seen(NamedTuple):
-    """What a caller saw of one request."""
-
-    began: float
-    ended: float
-    user: str
-    status: int
-    version: int
-
-
-class Ground:
-    """Where the drill takes place: the target, its supervisor and its callers."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.notes = folder, folder / "notes"
-        self.notes.mkdir(parents=True)
-        self.store = BentoStore(home=str(folder / "bentos"))
-        self.target = LocalTarget(folder=str(folder / "serving"), port=free_port())
-        self.tags = {version: self._build(version) for version in (1, 2)}
-        self._ours: list[subprocess.Popen[str]] = []
-        self._file, self._read, self._seen = folder / "calls.jsonl", 0, list[Seen]()
-
-    def _build(self, version: int) -> str:
-        made = self.folder / f"version-{version}"
-        made.mkdir()
-        (made / "service.py").write_text(SERVICE)
-        (made / "version.txt").write_text(str(version))
-        (made / "requirements.txt").write_text("bentoml\n")
-        return self.store.build(made, MODEL)
-
-    def start(self, *command: str) -> subprocess.Popen[str]:
-        """Start a process of the drill, to be ended with it."""
-        log = (self.folder / "processes.log").open("a")
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-        started = subprocess.Popen(
-            [sys.executable, *command], stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True, env=kept
-        )
-        self._ours.append(started)
-        return started
-
-    def supervise(self) -> subprocess.Popen[str]:
-        """`prefect-mlops serve`, when it says that it supervises."""
-        program = str(Path(sys.executable).parent / "prefect-mlops")
-        folder, port = str(self.target.folder), str(self.target.port)
-        started = self.start(program, "serve", "--folder", folder, "--port", port)
-        said = started.stdout.readline() if started.stdout else ""
-        if "supervising" not in said:
-            raise RuntimeError(f"The supervisor did not start: {said} {started.poll()}")
-        return started
-
-    def drive(self, *steps: int) -> subprocess.Popen[str]:
-        """The process that drives a rollout of version 2."""
-        told = [str(self.folder), str(self.target.port), self.tags[2], ",".join(map(str, steps))]
-        return self.start("-m", "benchmarks.drill_parts", "drive", *told)
-
-    def call(self) -> None:
-        """Let callers begin."""
-        self.start("-m", "benchmarks.drill_parts", "call", self.target.url(MODEL), str(self._file))
-
-    def seen(self, since: float = 0.0, until: float = float("inf")) -> list[Seen]:
-        """What callers saw of requests that lie wholly between two times."""
-        if self._file.exists():
-            with self._file.open("rb") as file:
-                file.seek(self._read)
-                content = file.read()
-            whole = content[: content.rfind(b"\n") + 1]
-            self._read += len(whole)
-            self._seen += (Seen(*json.loads(line)) for line in whole.splitlines())
-        return [each for each in self._seen if each.began >= since and each.ended <= until]
-
-    def wait(self, requests: int, like: Callable[[Seen], bool] = lambda _: True) -> None:
-        """Until callers have seen so many more requests, of some kind."""
-        since, deadline = time.time(), time.monotonic() + PATIENCE_SECONDS
-        while sum(like(each) for each in self.seen(since)) < requests:
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"Callers saw no {requests} such requests in {PATIENCE_SECONDS:g} s")
-            time.sleep(0.1)
-
-    def weights(self, **weights: int) -> float:
-        """Divide the traffic, and say when it was live."""
-        self.target.set_weights(MODEL, weights, USER)  # type: ignore[arg-type]
-        return time.time()
-
-    def end(self) -> None:
-        """End all that was started."""
-        for process in self._ours:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            process.wait()
-        self.target.stop()
-
-
-def kill(process: ServingProcess) -> None:
-    """As the kernel does it: the server and whatever it started, at once."""
-    leader = psutil.Process(process.pid)
-    family = [*leader.children(recursive=True), leader]
-    for member in family:
-        member.send_signal(signal.SIGKILL)
-    psutil.wait_procs(family, timeout=5)
+__all__ = ["drill"]
 
 
 def walk(ground: Ground, requests: int) -> dict[str, Any]:
@@ -213,7 +104,7 @@ def kill_driver(ground: Ground) -> dict[str, Any]:
 
 
 def kill_candidate(ground: Ground) -> dict[str, Any]:
-    """The candidate is killed at 50%: the champion answers for it until the supervisor has started it again."""
+    """The candidate is killed: the champion answers for it until the supervisor has started it again."""
     before = ground.target.counters(MODEL, "b").errors
     kill(ground.target.slots(MODEL)["b"].process)
     dead = time.time()
@@ -221,6 +112,15 @@ def kill_candidate(ground: Ground) -> dict[str, Any]:
     again = next(each.began for each in ground.seen(dead) if each.version == 2)
     failed_over = ground.target.counters(MODEL, "b").errors - before
     return {"seconds_until_it_answers_again": round(again - dead, 2), "failed_over": failed_over}
+
+
+def kill_promoted(ground: Ground) -> dict[str, Any]:
+    """The candidate has all traffic and is killed: the former champion, which still runs, answers for it."""
+    ground.weights(b=100)
+    ground.wait(100)
+    found = kill_candidate(ground)
+    ground.weights(a=100)
+    return found
 
 
 def kill_supervisor(ground: Ground, supervisor: subprocess.Popen[str]) -> dict[str, Any]:
@@ -269,6 +169,7 @@ def drill(folder: Path, requests: int, writes: int) -> dict[str, Any]:
         for name, scene in (
             ("walk", lambda: walk(ground, requests)),
             ("writes", lambda: write_often(ground, writes)),
+            ("promoted killed", lambda: kill_promoted(ground)),
             ("sick", lambda: turn_sick(ground, 10)),
             ("driver killed", lambda: kill_driver(ground)),
             ("candidate killed", lambda: kill_candidate(ground)),

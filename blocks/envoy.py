@@ -88,7 +88,8 @@ def write_files(folder: Path, served: Mapping[str, Served], listening: Listening
 
     Clusters follow from what runs, routes from the weights. Where several slots have traffic, a request that one of
     them fails is sent to the champion, one of the champion's to its successor, in a second attempt, and the caller sees
-    no error.
+    no error. Where a champion has all traffic and its predecessor still runs, that one answers what a dead champion
+    cannot.
     """
     routes = [{"name": "models", "virtual_hosts": [host(served, listening)]}]
     return Told(
@@ -100,7 +101,8 @@ def write_files(folder: Path, served: Mapping[str, Served], listening: Listening
 def _shapes(served: Mapping[str, Served]) -> list[Any]:
     """What clusters follow from, and the code that makes them: a change of weights leaves all of it as it was."""
     states = [
-        [model, state.ports, state.trusted, state.mirror and state.mirror.slot] for model, state in served.items()
+        [model, state.ports, state.trusted, state.former, state.mirror and state.mirror.slot]
+        for model, state in served.items()
     ]
     return [Path(__file__).read_text(encoding="utf-8"), *states]
 
@@ -155,9 +157,10 @@ def _cluster(name: str, port: int, limit: int = MANY) -> dict[str, Any]:
 
 
 def _second(slot: Slot, state: Served) -> Slot:
-    """Who answers what a slot fails: the champion, and for that one its successor or whoever runs."""
-    if state.trusted and state.trusted in state.ports and state.trusted != slot:
-        return state.trusted
+    """Who answers what a slot fails: the champion; for that one the former, its successor or whoever runs."""
+    for known in (state.trusted, state.former):
+        if known and known in state.ports and known != slot:
+            return known
     beside = other_slot(slot)
     return beside if beside in state.ports else next(each for each in sorted(state.ports) if each != slot)
 

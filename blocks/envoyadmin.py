@@ -17,6 +17,9 @@ from prefect_mlops.core.names import Slot, other_slot
 __all__ = ["Counters", "command", "gateway_idle", "read_counters", "wait_idle", "wait_live"]
 
 LIVE_SECONDS = 10.0
+QUIET_SECONDS = 0.25
+"""A request that waits for its second attempt counts nowhere as under way, nor does one that a thread of the gateway
+divides by the routes before; both end well within this time."""
 CLUSTERS, ROUTES = "cluster_manager.cds.version_text", "http.gateway.rds.models.version_text"
 
 
@@ -122,12 +125,16 @@ def _asking(admin: str) -> Iterator[http.client.HTTPConnection]:
 
 def _idle(admin: str, gauges: str, patience_seconds: float) -> bool:
     deadline = time.monotonic() + patience_seconds
+    quiet_since: float | None = None
     with _asking(admin) as connection:
-        while any(_stats(connection, gauges).values()):
-            if time.monotonic() >= deadline:
+        while True:
+            now, busy = time.monotonic(), any(_stats(connection, gauges).values())
+            quiet_since = None if busy else quiet_since or now
+            if quiet_since and now - quiet_since >= QUIET_SECONDS:
+                return True
+            if busy and now >= deadline:
                 return False
             time.sleep(0.02)
-    return True
 
 
 def _stats(connection: http.client.HTTPConnection, pattern: str, **parameters: str) -> dict[str, Any]:

@@ -15,6 +15,11 @@ TURN = 37
 """By how much of a circle of 100 each rollout turns the places of users; all of them come up in turn."""
 ROLLOUT, USER, SLOT, ARM = "x-mlops-rollout", "x-mlops-user", "x-mlops-slot", "x-mlops-arm"
 TYPE = "type.googleapis.com/envoy"
+BACK_OFF = {"base_interval": "0.005s", "max_interval": "0.05s"}
+TRY_SECONDS = 60
+"""After so long without an answer a server hangs, and another one is asked."""
+UNSENT, LOST, FAILED = "connect-failure,refused-stream,reset-before-request", "reset", "5xx"
+"""What is asked again: of the same server what did not reach it, of another what got no answer, or an error as well."""
 
 
 class Listening(Frozen):
@@ -48,6 +53,7 @@ class Served(NamedTuple):
         user_key: The request header that names a user; each stays where the shares put it. None by default.
         trusted: The champion's slot; requests that go to the other are told `canary`.
         mirror: Who gets copies.
+        former: The slot of the champion before this one, which answers what a dead champion cannot.
     """
 
     ports: Mapping[Slot, int]
@@ -56,6 +62,7 @@ class Served(NamedTuple):
     user_key: str = ""
     trusted: Slot | None = None
     mirror: Mirror | None = None
+    former: Slot | None = None
 
 
 def host(served: Mapping[str, Served], listening: Listening) -> dict[str, Any]:
@@ -109,11 +116,12 @@ def _refusal(token: str) -> dict[str, Any]:
 
 def _route(model: str, shares: Mapping[Slot, int], state: Served) -> dict[str, Any]:
     divided = len(shares) > 1
+    followed = divided or (state.former in state.ports and state.former not in shares)
     arcs = _turned(shares, state.rollout * TURN % 100 if state.user_key else 0)
     split: dict[str, Any] = {
         "clusters": [
             {
-                "name": f"{model}-{slot}{'-first' * divided}",
+                "name": f"{model}-{slot}{'-first' * followed}",
                 "weight": share,
                 "request_headers_to_add": [_header(SLOT, slot), _header(ARM, _arm(slot, state.trusted))],
             }
@@ -121,11 +129,13 @@ def _route(model: str, shares: Mapping[Slot, int], state: Served) -> dict[str, A
         ]
     }
     retry = {
-        "retry_on": "5xx" if divided else "connect-failure,refused-stream,reset-before-request",
+        "retry_on": FAILED if divided else LOST if followed else UNSENT,
         "num_retries": 1,
-        "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.05s"},
+        "retry_back_off": BACK_OFF,
+        "per_try_timeout": f"{TRY_SECONDS}s",
     }
-    action: dict[str, Any] = {"prefix_rewrite": "/", "timeout": "60s", "retry_policy": retry}
+    longest = TRY_SECONDS * (1 + followed)
+    action: dict[str, Any] = {"prefix_rewrite": "/", "timeout": f"{longest}s", "retry_policy": retry}
     if divided and state.user_key:
         action["hash_policy"] = [{"header": {"header_name": state.user_key}}]
         split["use_hash_policy"] = True

@@ -70,8 +70,9 @@ def drain_slot(folder: Path, model: str, slot: Slot, patience_seconds: float) ->
 
     A gateway that does not answer sends it nothing either.
     """
-    gateway = read_placements(folder).gateway
-    if gateway and gateway.alive():
+    placements = read_placements(folder)
+    gateway = placements.gateway
+    if slot in placements.of(model).slots and gateway and gateway.alive():
         with contextlib.suppress(ServingError):
             wait_idle(gateway.url, model, slot, patience_seconds)
 
@@ -111,6 +112,7 @@ def _write(folder: Path, placements: Placements) -> envoy.Told:
             places.user_key,
             places.trusted,
             places.mirror,
+            places.former,
         )
         for model, places in placements.models.items()
     }

@@ -96,6 +96,8 @@ def vacate(folder: Path, placements: Placements, model: str, slot: Slot) -> None
     places.weights.pop(slot, None)
     if places.mirror and places.mirror.slot == slot:
         places.mirror = None
+    if places.former == slot:
+        places.former = None
     occupied = places.slots.pop(slot, None)
     if occupied is None:
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -72,7 +72,8 @@ class Trouble(Frozen):
 class ModelPlaces(BaseModel):
     """One model: what its slots should hold (`wanted`) and what runs there (`slots`), and how its traffic is divided.
 
-    `trusted` is the slot that last had all traffic, `rollout` numbers the deployments into its slots, and `user_key` is
+    `trusted` is the slot that last had all traffic, `former` the one before it while its server is still that of then,
+    and never one that was rolled back, `rollout` numbers the deployments into its slots, and `user_key` is
     the request header that names a user, if any.
     """
 
@@ -81,9 +82,26 @@ class ModelPlaces(BaseModel):
     troubles: dict[Slot, Trouble] = {}
     weights: dict[Slot, int] = {}
     trusted: Slot | None = None
+    former: Slot | None = None
     rollout: int = 0
     user_key: str = ""
     mirror: Mirror | None = None
+
+    def trust(self, weights: Mapping[Slot, int]) -> None:
+        """Trust whoever gets all traffic; who had it before may stand in for it, unless this undoes a promotion.
+
+        Examples:
+            >>> places = ModelPlaces(trusted="a")
+            >>> places.trust({"b": 100})
+            >>> places.trusted, places.former
+            ('b', 'a')
+            >>> places.trust({"a": 100})
+            >>> places.trusted, places.former
+            ('a', None)
+        """
+        for slot, weight in weights.items():
+            if weight == 100 and slot != self.trusted:
+                self.trusted, self.former = slot, None if slot == self.former else self.trusted
 
 
 class Placements(BaseModel):

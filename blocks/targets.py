@@ -187,7 +187,7 @@ class LocalTarget(Block):
             if sum(weight > 0 for weight in places.weights.values()) < 2:  # lines of an earlier division come late
                 places.rollout = placements.generation = placements.generation + 1
             places.weights = {slot: weight for slot, weight in weights.items() if slot in places.wanted}
-            places.trusted = next((slot for slot, weight in weights.items() if weight == 100), places.trusted)
+            places.trust(weights)
             places.user_key = user_key
             if places.mirror and weights.get(places.mirror.slot):
                 places.mirror = None

@@ -18,6 +18,7 @@ __all__ = ["ACCEPTED_AT", "LABELLED_AT", "require_joinable", "require_labels", "
 ACCEPTED_AT = "accepted_at"
 LABELLED_AT = "labelled_at"
 """The columns in which a table says when its rows came in."""
+ZONED = "Write times as 2013-05-01T00:00:00Z, or say their zone in the spec: `data: {timezone: Europe/Berlin}`"
 
 
 def require_rows(spec: ModelSpec, rows: pd.DataFrame, batch: str, as_of: datetime) -> None:
@@ -138,9 +139,9 @@ def _require_times(rows: pd.DataFrame, time: str, batch: str, latest: datetime) 
     if times.null_count:
         raise DataError(f"Batch {batch!r} has {times.null_count:,} rows without {time}", "Give every row its time")
     if not pa.types.is_timestamp(times.type):
-        raise DataError(f"Column {time!r} of batch {batch!r} holds no times but {times.type}", "Send times with a zone")
+        raise DataError(f"Column {time!r} of batch {batch!r} holds no times but {times.type}", ZONED)
     if times.type.tz is None:
-        cure = f"Say which zone they are in, for example frame[{time!r}].dt.tz_localize('UTC')"
+        cure = f"{ZONED}; in pandas, frame[{time!r}].dt.tz_localize('Europe/Berlin')"
         raise DataError(f"The times in {time!r} of batch {batch!r} have no time zone", cure)
     ahead = pc.sum(pc.greater(times.cast(pa.timestamp(times.type.unit, "UTC")), pa.scalar(latest))).as_py()
     if ahead:

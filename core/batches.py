@@ -188,7 +188,7 @@ def _plain(column: pa.ChunkedArray, name: str, batch: str) -> pa.ChunkedArray:
     if any(pa.types.is_timestamp(part) and part.tz is None for part in parts):
         raise DataError(
             f"The times in {name!r} of batch {batch!r} have no time zone",
-            f"Say which zone they are in, for example frame[{name!r}].dt.tz_localize('UTC')",
+            f"Say their zone in the spec (`data: {{timezone: ...}}`), or with frame[{name!r}].dt.tz_localize('UTC')",
         )
     if any(pa.types.is_null(part) for part in parts[1:]):
         raise DataError(

@@ -8,7 +8,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator, model_validator
 
 from prefect_mlops.core.approval import Approval
 from prefect_mlops.core.gates import (
@@ -37,6 +37,7 @@ from prefect_mlops.core.serving import Serving
 from prefect_mlops.core.splits import ByGroup, ByKey, ByTime
 from prefect_mlops.core.trainers import PartialTrainer, SklearnTrainer, Trainer
 from prefect_mlops.core.validation import Action
+from prefect_mlops.core.zones import require_zone
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,7 +100,11 @@ class Data(Frozen):
     """What a row is, and when its label is known."""
 
     key: Annotated[tuple[str, ...], Field(min_length=1, description="Columns that name a row, for joining labels.")]
-    time: Annotated[str | None, Field(description="The column that says when a row happened, with a time zone.")] = None
+    time: Annotated[str | None, Field(description="The column that says when a row happened.")] = None
+    timezone: Annotated[
+        Annotated[str, AfterValidator(require_zone)] | None,
+        Field(description="Zone of times that come without one, such as Europe/Berlin; they are refused if absent."),
+    ] = None
     labels: Annotated[
         Literal["with-rows", "later"], Field(description="Whether labels come in the rows, or later by key.")
     ] = "with-rows"

@@ -54,6 +54,7 @@ def adopt_model(
         TrackingUnavailable: MLflow does not answer.
     """
     from prefect_mlops.core.rowfiles import read_rows
+    from prefect_mlops.core.zones import in_zone
 
     if not data.is_file():
         raise NotFound("file", str(data), "Give the path of a Parquet, CSV or JSON-lines file")
@@ -61,7 +62,7 @@ def adopt_model(
         cure = "Write it with one, such as 2013-05-01T00:00:00Z"
         raise DataError(f"as_of {as_of.isoformat()} has no time zone", cure)
     wanted = load_spec(spec) if spec else _spec_of(project, uri)
-    rows = read_rows(data.read_bytes(), data.name)
+    rows = in_zone(read_rows(data.read_bytes(), data.name), wanted.data.time, wanted.data.timezone, data.name)
     places = load_places(environment)
     source = fetch_source.fn(places.tracking, wanted, uri, trust_pickle)
     adopted = adopt_version.fn(places.tracking, places.ledger, wanted, source, rows, as_of, replace)

@@ -50,7 +50,8 @@ def new(
     name: str,
     data: Annotated[Path | None, typer.Option(help="Rows with their target: CSV, Parquet or JSON lines.")] = None,
     target: Annotated[str, typer.Option(help="The column to predict.")] = "",
-    time: Annotated[str, typer.Option(help="Column that says when a row happened, with a time zone.")] = "",
+    time: Annotated[str, typer.Option(help="Column that says when a row happened.")] = "",
+    timezone: Annotated[str, typer.Option(help="Of times without one, such as Europe/Berlin.")] = "",
     key: Annotated[list[str] | None, typer.Option(help="Column that names a row; again for each.")] = None,
     later: Annotated[list[str] | None, typer.Option(help="Column known only after a prediction is made.")] = None,
     project: Project = Path(),
@@ -59,11 +60,11 @@ def new(
     from prefect_mlops.deployments.new import draft_from_data, write_new
 
     if data is not None and target:
-        for line in draft_from_data(name, project, data, target, time, key or (), later or ()):
+        for line in draft_from_data(name, project, data, target, time, key or (), later or (), timezone):
             typer.echo(line)
         typer.echo(f"Next: review specs/{name}.yaml, then `prefect-mlops try {name}`.")
         return
-    if data is not None or target or time or key or later:
+    if data is not None or target or time or key or later or timezone:
         raise typer.BadParameter("give --data and --target together", param_hint="--data/--target")
     for path in write_new(name, project):
         typer.echo(f"wrote {path}")

@@ -54,6 +54,7 @@ def draft_from_data(
     time: str = "",
     key: Sequence[str] = (),
     later: Sequence[str] = (),
+    timezone: str = "",
 ) -> tuple[str, ...]:
     """Look at a table, and write a spec to review, the rows it is about, and `prefect.yaml`.
 
@@ -62,9 +63,10 @@ def draft_from_data(
         project: The folder; made when it is missing.
         data: CSV, Parquet or JSON lines.
         target: The column to predict.
-        time: The column that says when a row happened, with a time zone.
+        time: The column that says when a row happened.
         key: Columns that name a row; looked for when empty.
         later: Columns known only after a prediction is made.
+        timezone: Of times that come without one.
 
     Returns:
         What was found and written, a line each.
@@ -82,17 +84,18 @@ def draft_from_data(
     from prefect_mlops.core.survey.drafting import draft_spec, named_rows
     from prefect_mlops.core.survey.gating import choose_gates
     from prefect_mlops.core.survey.surveying import survey_rows
+    from prefect_mlops.core.zones import in_zone
 
     path, kept = _spec_path(name, project), data_of(name, project)
     if not data.is_file():
         raise NotFound("file", str(data), "Correct the path")
     if kept.exists():
         raise DataError(f"{kept} is there already", "Move it away, or choose another name; the drafted rows go there")
-    table = read_rows(data.read_bytes(), data.name)
+    table = in_zone(read_rows(data.read_bytes(), data.name), time or None, timezone or None, data.name)
     survey = survey_rows(table, target, time=time or None, key=key, later=later)
     rows = named_rows(table, survey)
     rows = rows.drop(columns=[column for column in rows.columns if rows[column].isna().all()])  # of no type
-    first = draft_spec(survey, rows, name, trainers_for(survey.problem, len(rows))[0])
+    first = draft_spec(survey, rows, name, trainers_for(survey.problem, len(rows))[0], timezone=timezone or None)
     require_rows(first, rows, data.name, datetime.now(UTC))
     as_columns(rows, data.name)
     choice = choose_trainer(first, rows)

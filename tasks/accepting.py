@@ -39,11 +39,15 @@ def accept_rows(tables: DeltaTables, spec: ModelSpec, rows: pd.DataFrame, batch:
 
     Raises:
         DataError: The batch has no rows, lacks a column that the spec names, has one of ours, keys that are null or
-            there twice, or times that are missing, without a zone, or in the future of `as_of`.
+            there twice, or times that are missing, without a zone that either they or `data.timezone` tell, or in the
+            future of `as_of`.
         SchemaMismatch: The batch has other columns or types than the table, or other keys than the labels.
     """
     import pandas as pd
 
+    from prefect_mlops.core.zones import in_zone
+
+    rows = in_zone(rows, spec.data.time, spec.data.timezone, batch)
     require_rows(spec, rows, batch, as_of)
     others = f"{spec.name}-labels"
     if spec.data.labels == "later" and tables.exists(others):

@@ -132,7 +132,9 @@ def _take_rows(
     places: Places, spec: ModelSpec, suite: Suite, batch: str, rows: pd.DataFrame, digest: str, as_of: datetime
 ) -> Intake:
     from prefect_mlops.core.quarantine import Cause, sift, without
+    from prefect_mlops.core.zones import in_zone
 
+    rows = in_zone(rows, spec.data.time, spec.data.timezone, batch)
     asked, left_out = _resolved(places, spec, suite, batch)
     report = validate_data.fn(rows, asked, personal=spec.data.personal)
     page = render_data_docs.fn(rows, asked, personal=spec.data.personal) if suite.data_docs else ""

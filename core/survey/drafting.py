@@ -52,7 +52,14 @@ def named_rows(rows: pd.DataFrame, survey: Survey) -> pd.DataFrame:
     return known.assign(**{ROW_ID: names})
 
 
-def draft_spec(survey: Survey, rows: pd.DataFrame, name: str, trainer: Frozen, suite: Suite | None = None) -> ModelSpec:
+def draft_spec(
+    survey: Survey,
+    rows: pd.DataFrame,
+    name: str,
+    trainer: Frozen,
+    suite: Suite | None = None,
+    timezone: str | None = None,
+) -> ModelSpec:
     """The spec of a model on surveyed rows; what people must decide holds a sentence that says so.
 
     Args:
@@ -61,6 +68,7 @@ def draft_spec(survey: Survey, rows: pd.DataFrame, name: str, trainer: Frozen, s
         name: The model's name.
         trainer: The spec's trainer.
         suite: What rows must look like; nothing is asked of them when absent.
+        timezone: Of times that come without one.
 
     Raises:
         ValidationError: A name or column is not allowed.
@@ -81,6 +89,7 @@ def draft_spec(survey: Survey, rows: pd.DataFrame, name: str, trainer: Frozen, s
         "data": {
             "key": survey.key or (ROW_ID,),
             "time": survey.time,
+            "timezone": timezone,
             "personal": survey.named("personal"),
             "later": tuple(dict.fromkeys(late)),
         },

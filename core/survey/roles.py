@@ -45,22 +45,26 @@ def column_roles(rows: pd.DataFrame, target: str, time: str | None, key: Sequenc
 
 
 def find_key(rows: pd.DataFrame, target: str, time: str | None) -> tuple[str, ...]:
-    """The columns that name a row: an identifier without repetition, else the time with up to two columns; or none."""
+    """The columns that name a row: an identifier without repetition, else the time, alone or with another; or none."""
     candidates = [name for name in rows.columns if name != target and not name.startswith("Unnamed: ")]
     names = [name for name in candidates if rows[name].notna().all()]
     alone = [name for name in names if _is_unique(rows, [name])]
     for name in alone:
-        if _words(name) & ID_WORDS or name == time:
+        if _words(name) & ID_WORDS:
             return (name,)
     for name in alone:
         if not pd.api.types.is_float_dtype(rows[name].dtype) and _counts_up(rows[name]):
             return (name,)
+    texts = [name for name in alone if _is_text(rows[name]) and not _reads_like_prose(rows[name])]
+    if texts:
+        return (texts[0],)
+    if time in alone:
+        return (time,)
     named = [name for name in names if _words(name) & ID_WORDS]
     for wanted in ([time, name] for name in named if time and time != name):
         if _is_unique(rows, wanted):
             return tuple(wanted)
-    texts = [name for name in alone if _is_text(rows[name]) and not _reads_like_prose(rows[name])]
-    return (texts[0],) if texts else ()
+    return ()
 
 
 def looks_planned(name: str) -> bool:

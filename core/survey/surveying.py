@@ -133,7 +133,8 @@ def _require_times(rows: pd.DataFrame, time: str) -> None:
     column = rows[time]
     if not pd.api.types.is_datetime64_any_dtype(column.dtype) or column.dt.tz is None:
         what = f"Column {time!r} holds no times with a time zone but {column.dtype}"
-        raise DataError(what, "Write times as 2013-05-01T00:00:00Z, or convert them with pandas' tz_localize")
+        cure = "Write times as 2013-05-01T00:00:00Z in the file, or say their zone: --timezone Europe/Berlin"
+        raise DataError(what, f"{cure}; in pandas, frame[{time!r}].dt.tz_localize('Europe/Berlin')")
     missing = int(column.isna().sum())
     if missing:
         raise DataError(f"Column {time!r} is missing in {missing:,} rows", "Fill it, or leave those rows out")

@@ -15,6 +15,7 @@ from typing import Any
 KEPT_ALIVE_SECONDS = 75
 """Longer than a gateway keeps an idle connection, so that it is never the server who closes one."""
 DRAIN_SECONDS = 30
+GO_ON = b"HTTP/1.1 100"
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
@@ -47,12 +48,14 @@ def main() -> None:
     app: App = service.to_asgi()
     if prefix := os.environ.get("MLOPS_PREFIX", "").rstrip("/"):
         app = below(prefix, app)
+    protocol = whole_answers()
     gc.collect()
     gc.freeze()  # what importing made stays for good; no later collection looks at it again
     uvicorn.run(
         app,
         host=asked.host,
         port=asked.port,
+        http=protocol,
         access_log=False,
         log_level="warning",
         server_header=False,
@@ -72,6 +75,48 @@ def below(prefix: str, app: App) -> App:
         await app(scope, receive, send)
 
     return serve
+
+
+class Whole:
+    """A connection on which the head of an answer waits for the first of its body, and both go in one write.
+
+    A gateway that has a head hands it on. If the server then died before the body, nobody could ask another server for
+    that answer; so no head leaves alone.
+    """
+
+    def __init__(self, transport: Any) -> None:
+        self._transport, self._head = transport, b""
+
+    def write(self, content: bytes) -> None:
+        """Send the content and what waits for it; a head is what waits."""
+        if not self._head and content.startswith(b"HTTP/1.1 ") and not content.startswith(GO_ON):
+            self._head = content
+        elif content or self._head:
+            waiting, self._head = self._head, b""
+            self._transport.write(waiting + content)
+
+    def close(self) -> None:
+        """Send what waits, then close."""
+        self.write(b"")
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+def whole_answers() -> type[Any]:
+    """The protocol of uvicorn, on connections that are `Whole`."""
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+    class WholeAnswers(HttpToolsProtocol):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(Whole(transport))  # type: ignore[arg-type]
+
+        def on_response_complete(self) -> None:
+            self.transport.write(b"")  # an answer to HEAD has no body to wait for
+            super().on_response_complete()
+
+    return WholeAnswers
 
 
 if __name__ == "__main__":

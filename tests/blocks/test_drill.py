@@ -49,6 +49,7 @@ def test_traffic_stays_as_it_was_when_whoever_drives_or_supervises_is_killed(fou
     scenes = found["scenes"]
 
     assert scenes["driver killed"]["weights_after"] == {"a": 50, "b": 50}
+    assert scenes["promoted killed"]["failed_over"] > 0
     assert scenes["candidate killed"]["failed_over"] > 0
     assert scenes["supervisor killed"]["answered_meanwhile_by_version"] == [1]
     assert scenes["supervisor killed"]["weights_after"] == {"a": 50, "b": 50}

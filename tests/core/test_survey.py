@@ -212,7 +212,7 @@ def test_a_wrong_name_is_told_with_the_near_one() -> None:
     ("times", "said"),
     [
         (lambda at: at.dt.tz_localize(None), "no times with a time zone"),
-        (lambda at: at.astype(str), "no times with a time zone"),
+        (lambda at: at.astype(str), "no times with a time zone.*--timezone Europe/Berlin"),
         (lambda at: at.where(at.index != 3), "is missing in 1 rows"),
     ],
 )
@@ -235,3 +235,12 @@ def test_a_hundred_thousand_categories_are_told_and_do_no_harm() -> None:
 
     assert found.named("category") == ("who",)
     assert any("100,000 categories" in note for note in found.notes)
+
+
+def test_a_column_of_names_is_the_key_before_a_time_that_is_unique_by_chance() -> None:
+    rows = base().drop(columns="visit_id")
+    rows["who"] = [f"C{number:05d}" for number in range(len(rows))]
+    rows["at"] = pd.date_range("2026-01-01", periods=len(rows), freq="min", tz="UTC")
+
+    assert survey_rows(rows, "bought", time="at").key == ("who",)
+    assert survey_rows(rows.drop(columns="who"), "bought", time="at").key == ("at",)

@@ -143,6 +143,23 @@ def test_a_file_that_cannot_be_read_is_kept_and_the_reason_is_on_record(
     assert "cannot be read" in json.dumps(places.ledger.records()[0].body)
 
 
+def test_a_csv_without_zones_is_refused_with_the_cure_and_taken_once_the_spec_says_which(
+    places: Places, spec: ModelSpec, tmp_path: Path
+) -> None:
+    frame = rows(at="2026-01-01 12:00:00")
+    (tmp_path / "rows.csv").write_text(frame.to_csv(index=False))
+    (tmp_path / "naive.parquet").write_bytes(frame.assign(at=NOON.replace(tzinfo=None)).to_parquet(index=False))
+    zoned = spec.model_copy(update={"data": spec.data.model_copy(update={"timezone": "Europe/Berlin"})})
+
+    for name in ("rows.csv", "naive.parquet"):
+        refused = take(places, spec, places.source.put(tmp_path / name, f"churn/{name}"))
+        assert (refused.outcome, "data: {timezone: Europe/Berlin}" in refused.reason) == ("rejected", True)
+        taken = take(places, zoned, places.source.put(tmp_path / name, f"churn/zoned-{name}"))
+        assert taken.outcome == "accepted", taken.reason
+
+    assert {str(at) for at in places.tables.read("churn-accepted")["at"]} == {"2026-01-01 11:00:00+00:00"}
+
+
 def test_the_same_batch_again_is_known_and_other_rows_under_its_name_are_refused(
     places: Places, spec: ModelSpec, tmp_path: Path
 ) -> None:
