@@ -70,8 +70,10 @@ def stream_rows(
                 moment = pa.scalar(bound, pa.timestamp("us", "UTC"))
                 more = ds.field(clock) >= moment if bound is start else ds.field(clock) < moment
                 kept = more if kept is None else kept & more
-        read = rows.to_batches([*columns], filter=kept, batch_size=PART_ROWS, batch_readahead=1, fragment_readahead=1)
-        yield from _pieces(read)
+        # Group by group: the scan of a whole table holds up to four groups of rows beside the one that is read.
+        groups = (group for file in rows.get_fragments(kept) for group in file.split_by_row_group(kept, rows.schema))
+        asked = {"schema": rows.schema, "columns": [*columns], "filter": kept, "batch_size": PART_ROWS}
+        yield from _pieces(batch for group in groups for batch in group.to_batches(**asked))
 
 
 def _pieces(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:

@@ -1,6 +1,7 @@
 """Writes a project's `prefect.yaml` from its specs: a group of deployments for each model."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -192,7 +193,13 @@ def _triggers(spec: ModelSpec, flow: str) -> list[dict[str, Any]]:  # noqa: PLR0
         return [_trigger(spec, "monitor", Event.LABELS_ARRIVED, EVENT_VERSIONS, for_each=ONCE_EACH), *_looks(spec)]
     if flow == "release":
         accepted = _trigger(spec, "release", Event.CANDIDATE_ACCEPTED, version, for_each=ONCE_EACH)
-        return [accepted, resume_trigger(spec), undo_trigger(spec)]
+        again: dict[str, str | int] = {
+            "version": 0,
+            "as_of": EVENT_VERSIONS["as_of"],
+        }  # whoever was undecided has more rows
+        scored = _trigger(spec, "release", Event.SCORES_WRITTEN, again, for_each=ONCE_EACH)
+        more = [scored] if spec.scoring.candidates == "only" else []
+        return [accepted, *more, resume_trigger(spec), undo_trigger(spec)]
     if flow == "rollback":
         asked = reason | {"as_of": EVENT_VERSIONS["as_of"], "began": "{{ event.payload.began }}"}
         return [_trigger(spec, "rollback", Event.HEALTH_BREACHED, asked, for_each=ONCE_EACH, within=cool_down)]
@@ -211,7 +218,7 @@ def _trigger(
     spec: ModelSpec,
     reaction: str,
     event: Event,
-    parameters: dict[str, str],
+    parameters: Mapping[str, str | int],
     *,
     for_each: list[str],
     within: float = 0.0,
@@ -226,7 +233,7 @@ def _trigger(
         "posture": "Reactive",
         "threshold": 1,
         "within": within,
-        "parameters": parameters,
+        "parameters": {**parameters},
     }
 
 

@@ -60,7 +60,8 @@ def release(
 
     Args:
         spec: What the model must be.
-        version: The registry version, accepted by the gates; the one whose release stopped half-way when 0.
+        version: The registry version, accepted by the gates; when 0 the one whose release stopped half-way, or for
+            which too few rows were scored where scores alone decide.
         environment: Name of the block documents to use.
         as_of: The time that the release belongs to; the run's scheduled time by default.
         cancelled: A release run that was cancelled: what it left half-way is undone, and nothing else is done.

@@ -9,8 +9,8 @@ from prefect import task
 
 from prefect_mlops.core.acceptance import ACCEPTED_AT, LABELLED_AT
 from prefect_mlops.core.errors import DataError
-from prefect_mlops.core.scoring import due_windows
-from prefect_mlops.core.scoring.plan import window_ends
+from prefect_mlops.core.scoring import Window, due_windows
+from prefect_mlops.core.scoring.plan import grouped, window_ends
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.tasks.champions import read_champion
 from prefect_mlops.tasks.data import pin_versions
@@ -18,16 +18,20 @@ from prefect_mlops.tasks.registry import fetch_package
 from prefect_mlops.tasks.scoring import Scores, ScoringPlan, clock_of, learned_until, score_windows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from prefect_mlops.blocks import DeltaTables, MlflowTracking, Places
-    from prefect_mlops.core.scoring.beside import Beside
+    from prefect_mlops.core.scoring.beside import Beside, Pairs
     from prefect_mlops.tasks.champions import Champion
     from prefect_mlops.tasks.data import Versions
 
 __all__ = ["Tried", "compare_beside", "plan_beside", "try_beside"]
 
-ANSWERS = ("key", "accepted_at", "prediction", "score")
+ANSWERS = ("window", "key", "accepted_at", "prediction", "score")
+ROWS_AT_ONCE = 200_000
+"""Rows that are held against each other in one piece."""
 ENDS = {"roll back": "RolledBack", "hold": "Undecided"}
 
 
@@ -151,25 +155,25 @@ def compare_beside(
 
     table = ScoreTable(tables, spec.name)
     ours, theirs = table.recorded("champion").windows, table.recorded("shadow").windows
-    both = sorted(
-        name
-        for name in ours.keys() & theirs.keys()
+    both = [
+        Window(name, ours[name].rows)
+        for name in sorted(ours.keys() & theirs.keys())
         if (ours[name].version, theirs[name].version) == (champion.version, version)
         and (start is None or name >= start.isoformat())
         and (end is None or name < end.isoformat())
-    )
+    ]
     measured = champion.profile.measured("rmse")
     late = _late_labels(tables, spec, versions)
-    pairs = [
-        pair_up(
+    pairs: list[Pairs] = []
+    for group in grouped(both, ROWS_AT_ONCE):
+        names = [window.name for window in group]
+        pairs += pair_up(
             spec,
-            table.read("champion", ANSWERS, [name]),
-            table.read("shadow", ANSWERS, [name]),
-            late if late is not None else _labels_with_rows(tables, spec, versions, name),
+            table.read("champion", ANSWERS, names),
+            table.read("shadow", ANSWERS, names),
+            late if late is not None else _labels_with_rows(tables, spec, versions, names),
             measured.value if measured else None,
         )
-        for name in both
-    ]
     plan = spec.rollout
     return judge_beside(spec, version, champion.version, pairs, plan.alpha_rollback, plan.alpha_go_on)
 
@@ -185,31 +189,38 @@ def _late_labels(tables: DeltaTables, spec: ModelSpec, versions: Versions) -> pd
     return _keyed(spec, labels.sort_values(LABELLED_AT, kind="stable"))
 
 
-def _labels_with_rows(tables: DeltaTables, spec: ModelSpec, versions: Versions, window: str) -> pd.DataFrame:
-    """The labels of one window's rows."""
+def _labels_with_rows(tables: DeltaTables, spec: ModelSpec, versions: Versions, windows: Sequence[str]) -> pd.DataFrame:
+    """The labels of some windows' rows, the oldest window first."""
     from datetime import timedelta
 
-    clock, _ = clock_of(spec)
-    first, after = window_ends(window)
+    from prefect_mlops.core.columns import arrow_column
+    from prefect_mlops.core.scoring.records import window_names
+
+    clock, kind = clock_of(spec)
     tick = timedelta(microseconds=1)
     rows = tables.read(
         f"{spec.name}-accepted",
         version=versions.data_version,
-        columns=[*dict.fromkeys([*spec.data.key, spec.target.column, ACCEPTED_AT])],
+        columns=[*dict.fromkeys([*spec.data.key, spec.target.column, clock, ACCEPTED_AT])],
         time=clock,
-        after=first - tick,
-        before=after - tick,
-    )
-    return _keyed(spec, rows.sort_values(ACCEPTED_AT, kind="stable"))
+        after=window_ends(windows[0])[0] - tick,
+        before=window_ends(windows[-1])[1] - tick,
+    ).sort_values(ACCEPTED_AT, kind="stable")
+    return _keyed(spec, rows, window_names(arrow_column(rows[clock]), kind).to_pandas())
 
 
-def _keyed(spec: ModelSpec, labels: pd.DataFrame | None) -> pd.DataFrame:
-    """Labels by the text of their key."""
+def _keyed(spec: ModelSpec, labels: pd.DataFrame | None, windows: pd.Series | None = None) -> pd.DataFrame:
+    """The newest label by the text of its key, of each window where they are told; labels come oldest first."""
     import pandas as pd
 
     from prefect_mlops.core.splits import key_text
 
     if labels is None or labels.empty:
         return pd.DataFrame({"key": pd.Series(dtype=object), "target": pd.Series(dtype=object)})
-    known = labels[labels[spec.target.column].notna()]
-    return pd.DataFrame({"key": key_text(known, spec.data.key), "target": known[spec.target.column]})
+    known = labels[spec.target.column].notna().to_numpy()
+    there = labels[known]
+    named = {} if windows is None else {"window": windows.to_numpy()[known]}
+    found = pd.DataFrame(
+        {**named, "key": key_text(there, spec.data.key), "target": there[spec.target.column].to_numpy()}
+    )
+    return found.drop_duplicates([*named, "key"], keep="last")

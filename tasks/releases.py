@@ -18,6 +18,7 @@ from prefect_mlops.core.rollout.releases import (
     OpenRelease,
     open_release,
     rollback_asked,
+    undecided_version,
 )
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.tasks.approving import still_asks
@@ -81,13 +82,17 @@ def begin_release(
         tracking: Knows the champion.
         target: Knows what serves.
         spec: The model's spec.
-        version: The registry version; the one whose release stopped half-way when 0.
+        version: The registry version; when 0 the one whose release stopped half-way, or for which too few rows were
+            scored where scores alone decide.
         as_of: The time that a new release belongs to; one that is gone on with keeps its own.
         cancelled: A run that somebody cancelled, its id or its resource: what it left is undone, and nothing else done.
     """
-    left = open_release(ledger.records(model=spec.name))
+    told = ledger.records(model=spec.name)
+    left = open_release(told)
     if cancelled and (left is None or not left.run or not cancelled.endswith(left.run)):
         left, version = None, 0
+    if not version and not cancelled and left is None and spec.scoring.candidates == "only":
+        version = undecided_version(told)
     wanted, trusted = version or (left.version if left else 0), tracking.champion(spec.name) or 0
     if not wanted:
         return Begun(0, trusted, as_of, as_of, reason=f"No release of {spec.name} was begun and has not ended.")

@@ -6,7 +6,16 @@ from prefect_mlops.core.ledger import Record
 from prefect_mlops.core.parts import Frozen
 from prefect_mlops.core.reign import TAKES_OVER
 
-__all__ = ["BEGUN", "ENDED", "RESUMED", "ROLLBACK_ASKED", "OpenRelease", "open_release", "rollback_asked"]
+__all__ = [
+    "BEGUN",
+    "ENDED",
+    "RESUMED",
+    "ROLLBACK_ASKED",
+    "OpenRelease",
+    "open_release",
+    "rollback_asked",
+    "undecided_version",
+]
 
 BEGUN, RESUMED, ENDED = "release.begun", "release.resumed", "release.ended"
 ROLLBACK_ASKED = "rollback.asked"
@@ -89,3 +98,13 @@ def rollback_asked(records: Sequence[Record], version: int) -> str:
                 f"({record.body['reason']}); version {version} is undone."
             )
     return why
+
+
+def undecided_version(records: Sequence[Record]) -> int:
+    """The version whose release ended undecided, where nothing was begun and no champion took over since; 0 for none.
+
+    Args:
+        records: The model's records, oldest first.
+    """
+    last = next((record for record in reversed(records) if record.stage in (BEGUN, *CLOSES)), None)
+    return int(last.subject) if last and last.stage == ENDED and last.body.get("outcome") == "Undecided" else 0

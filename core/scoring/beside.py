@@ -76,19 +76,23 @@ class Beside(Frozen):
 
 def pair_up(
     spec: ModelSpec, champion: pd.DataFrame, candidate: pd.DataFrame, labels: pd.DataFrame, typical: float | None
-) -> Pairs:
-    """Join two versions' scores of one window, and the labels that are known.
+) -> list[Pairs]:
+    """Join two versions' scores of some windows, and the labels that are known.
 
     Args:
         spec: Says what is predicted.
-        champion: Its scores: `key`, `accepted_at`, `prediction` and `score`.
+        champion: Its scores: `window`, `key`, `accepted_at`, `prediction` and `score`.
         candidate: Likewise.
-        labels: `key` and `target`, where it is known.
+        labels: `key` and `target`, where it is known, each key once; each once a `window` where labels have one.
         typical: Of a regression: the champion's usual error; two values that differ by more disagree. All that differ
             do when None.
+
+    Returns:
+        One entry a window, the oldest first.
     """
-    both = champion.merge(candidate, on=["key", "accepted_at"], suffixes=("", "_beside")).merge(
-        labels.drop_duplicates("key", keep="last"), on="key", how="left"
+    named = [name for name in ("window", "key") if name in labels]
+    both = champion.merge(candidate, on=["window", "key", "accepted_at"], suffixes=("", "_beside")).merge(
+        labels, on=named, how="left"
     )
     known = both["target"].notna().to_numpy()
     if spec.target.problem == "regression":
@@ -102,7 +106,10 @@ def pair_up(
         truth = both["target"].map(str).to_numpy(object)
         differ, right, right_beside = said != beside, said == truth, beside == truth
     told = known & (right != right_beside)
-    return Pairs(len(both), int(differ.sum()), int(known.sum()), right[told])
+    places = both.groupby("window", sort=True).indices.values()
+    return [
+        Pairs(len(mine), int(differ[mine].sum()), int(known[mine].sum()), right[mine[told[mine]]]) for mine in places
+    ]
 
 
 def judge_beside(

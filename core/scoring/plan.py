@@ -198,10 +198,10 @@ def due_windows(
     return tuple(window for window in windows if first <= window.name < after and not window.held(version))
 
 
-def grouped(windows: Sequence[Window]) -> Iterator[tuple[Window, ...]]:
-    """Windows that are read in one pass and written in one commit: at most a month of days, or two million rows.
+def grouped(windows: Sequence[Window], most: int = ROWS_AT_ONCE) -> Iterator[tuple[Window, ...]]:
+    """Windows that are read in one pass: at most a month of days, or some rows unless one window alone has more.
 
-    What a run has committed is not scored again after a crash.
+    They are also written in one commit: what a run has committed is not scored again after a crash.
 
     Examples:
         >>> many = [Window(f"2013-05-{day:02d}", 900_000) for day in range(1, 6)]
@@ -211,7 +211,7 @@ def grouped(windows: Sequence[Window]) -> Iterator[tuple[Window, ...]]:
     group: list[Window] = []
     for window in windows:
         rows = sum(each.rows for each in group)
-        if group and (len(group) == WINDOWS_AT_ONCE or rows + window.rows > ROWS_AT_ONCE):
+        if group and (len(group) == WINDOWS_AT_ONCE or rows + window.rows > most):
             yield tuple(group)
             group = []
         group.append(window)

@@ -63,6 +63,21 @@ def deployed(prefect_server: Any, tmp_path_factory: pytest.TempPathFactory) -> I
         httpx.delete(f"{prefect_server.url}/deployments/{deployment['id']}")
 
 
+@pytest.fixture(scope="module")
+def new_project(deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A project of one's own, whose model is scored by itself and whose scores alone decide about its versions."""
+    folder = tmp_path_factory.mktemp("project")
+    run([str(BIN / "prefect-mlops"), "new", "credit-risk"], deployed.env, folder)
+    spec = folder / "specs" / "credit-risk.yaml"
+    spec.write_text(f"{spec.read_text()}scoring: {{on_data: true, schedule: 5 4 * * *, candidates: only}}\n")
+    run([str(BIN / "prefect-mlops"), "sync"], deployed.env, folder)
+    run([str(BIN / "prefect-mlops"), "check"], deployed.env, folder)
+    run([str(BIN / "prefect"), "--no-prompt", "deploy", "--all"], deployed.env, folder)
+    yield folder
+    for deployment in api(deployed.url, "deployments/filter", deployments={"name": {"any_": ["credit-risk"]}}):
+        httpx.delete(f"{deployed.url}/deployments/{deployment['id']}")
+
+
 def wait_for(look: Callable[[], Any], seconds: float = 60) -> Any:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -117,15 +132,30 @@ def test_preparing_twice_makes_everything_once(deployed: Deployed) -> None:
     assert {f"{model}-write" for model in MODELS} <= {limit["name"] for limit in limits if limit["limit"] == 1}
 
 
-def test_a_new_project_deploys_from_its_own_folder(deployed: Deployed, tmp_path: Path) -> None:
-    run([str(BIN / "prefect-mlops"), "new", "credit-risk"], deployed.env, tmp_path)
-    run([str(BIN / "prefect-mlops"), "check"], deployed.env, tmp_path)
-    run([str(BIN / "prefect"), "--no-prompt", "deploy", "--all"], deployed.env, tmp_path)
-
+def test_a_new_project_deploys_from_its_own_folder(deployed: Deployed, new_project: Path) -> None:
+    assert (new_project / "prefect.yaml").exists()
     named = {"name": {"any_": ["credit-risk"]}}
     assert len(api(deployed.url, "deployments/filter", deployments=named)) == 7
-    for deployment in api(deployed.url, "deployments/filter", deployments=named):
-        httpx.delete(f"{deployed.url}/deployments/{deployment['id']}")
+
+
+@pytest.mark.usefixtures("prefect_api", "new_project")
+def test_a_model_is_scored_at_its_time_and_when_rows_are_accepted_and_more_scores_ask_for_its_release(
+    deployed: Deployed,
+) -> None:
+    def mine(flow: str) -> list[Any]:
+        return [each for each in runs_of(deployed.url, flow) if _is(each, "credit-risk")]
+
+    named = {"flows": {"name": {"any_": ["mlops-score"]}}, "deployments": {"name": {"any_": ["credit-risk"]}}}
+    (deployment,) = api(deployed.url, "deployments/filter", **named)
+    assert [(each["schedule"]["cron"], each["active"]) for each in deployment["schedules"]] == [("5 4 * * *", True)]
+
+    emit(Event.DATA_ACCEPTED, "credit-risk", "rows-1.csv", data_version=5, as_of="2026-05-01T00:00:00+00:00")
+    emit(Event.SCORES_WRITTEN, "credit-risk", "1", version=1)
+
+    (scored,) = wait_for(lambda: [each for each in mine("mlops-score") if not each["auto_scheduled"]])
+    (released,) = wait_for(lambda: mine("mlops-release"))
+    assert (scored["parameters"]["data_version"], scored["parameters"]["as_of"]) == (5, "2026-05-01T00:00:00+00:00")
+    assert released["parameters"]["version"] == 0
 
 
 @pytest.mark.usefixtures("prefect_api", "deployed")

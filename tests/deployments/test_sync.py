@@ -232,3 +232,17 @@ def test_a_model_scores_when_its_spec_says_so_and_at_no_other_time(tmp_path: Pat
         ["credit-risk-score-when-data-accepted"],
     )
     assert scoring("on_data: false") == ([], [])
+
+
+def test_more_scores_ask_again_for_a_version_that_they_alone_decide_about(tmp_path: Path) -> None:
+    spec, _ = write_new("credit-risk", tmp_path)
+
+    def releasing(candidates: str) -> list[str]:
+        text = re.sub(r"^scoring:.*\n", "", spec.read_text(), flags=re.MULTILINE)
+        spec.write_text(f"{text}scoring: {{candidates: {candidates}}}\n")
+        found = content_of(write_project(tmp_path))["deployments"]
+        (release,) = [d for d in found if d["entrypoint"].endswith("release.release")]
+        return [each["name"] for each in release["triggers"] if "scores" in each["name"]]
+
+    assert releasing("first") == []
+    assert releasing("only") == ["credit-risk-release-when-scores-written"]

@@ -11,6 +11,7 @@ import pytest
 
 from prefect_mlops.blocks import Places
 from prefect_mlops.core.ledger import Record
+from prefect_mlops.core.scoring import Scoring
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.tasks import begin_release, find_usurper, record_stage, usurper_watch
 from prefect_mlops.tasks.releases import Begun
@@ -77,6 +78,19 @@ def test_what_a_cancelled_run_left_is_undone_and_what_another_run_does_is_not(mo
 
     assert other.version == 0
     assert (mine.version, mine.given_up) == (2, "Its run was cancelled; version 2 is undone.")
+
+
+def test_where_scores_alone_decide_a_run_without_a_version_takes_the_one_that_had_too_few_rows(model: Model) -> None:
+    model.begin(2)
+    model.record("release.ended", "2", outcome="Undecided", reason="Too few rows.")
+    assert model.begin(0).version == 0
+    model.spec = model.spec.model_copy(update={"scoring": Scoring(candidates="only")})
+
+    again = model.begin(0)
+
+    assert (again.version, again.reason) == (2, "The release of version 2 begins.")
+    model.record("release.ended", "2", outcome="RolledBack", reason="It is worse.")
+    assert model.begin(0).version == 0
 
 
 def test_a_version_older_than_the_champion_is_outdated(model: Model) -> None:
