@@ -31,6 +31,7 @@ provider "aws" {{
   }}
 }}
 """
+READING = re.compile(r": (Reading\.\.\.|Read complete|Refreshing state)")
 SECRET = re.compile(r"password(_wo)?|secret_string(_wo)?|secret_binary|auth_token")
 QUIET_SECONDS = 3.0
 
@@ -64,15 +65,21 @@ class Machines:
 
     def run(self, command: str, *words: str) -> int:
         """Run terraform to its end and give its exit code; what it said is in `said`."""
-        done = self._terraform(command, "-no-color", "-input=false", *words, within=self._within)
-        self.said = done.stdout
+        done = self._terraform(command, "-no-color", *words, within=self._within)
+        # Of some hundred lines about what was read, nobody sees the few that matter.
+        self.said = "".join(line for line in done.stdout.splitlines(keepends=True) if not READING.search(line))
         return done.returncode
 
     def apply(self, *words: str) -> None:
-        assert self.run("apply", "-auto-approve", *words) == 0, self.said
+        assert self.run("apply", "-auto-approve", "-input=false", *words) == 0, self.said
 
-    def destroy(self) -> None:
-        assert self.run("destroy", "-auto-approve") == 0, self.said
+    def destroy(self, code: int = 0) -> None:
+        assert self.run("destroy", "-auto-approve", "-input=false") == code, self.said
+
+    def changes(self) -> str:
+        """What a plan would change; empty for nothing."""
+        code = self.run("plan", "-input=false", "-detailed-exitcode")
+        return "" if code == 0 else self.said
 
     def apply_and_kill(self, only: Collection[str], after: int) -> set[str]:
         """Apply, and kill terraform as a machine that loses its power would.
@@ -137,7 +144,8 @@ class Machines:
 
     def push(self, repository: str, tag: str) -> None:
         """Put an image into a repository; nobody looks into it."""
-        manifest = {"schemaVersion": 2, "config": {"digest": "sha256:0"}, "layers": []}
+        kind = "application/vnd.docker.distribution.manifest.v2+json"
+        manifest = {"schemaVersion": 2, "mediaType": kind, "config": {"digest": "sha256:0", "size": 1}, "layers": []}
         self.client("ecr").put_image(repositoryName=repository, imageManifest=json.dumps(manifest), imageTag=tag)
 
     def client(self, service: str) -> Any:

@@ -7,8 +7,3 @@ output "arns" {
   description = "ARN of each repository by image."
   value       = { for image, repository in aws_ecr_repository.this : image => repository.arn }
 }
-
-output "names" {
-  description = "Name of each repository by image."
-  value       = { for image, repository in aws_ecr_repository.this : image => repository.name }
-}
