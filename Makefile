@@ -111,4 +111,4 @@ lock: setup ## resolve the dependencies anew into requirements*.lock
 	@scripts/lock.sh
 
 clean: ## remove everything that the other words made
-	rm -rf .venv .types .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info
+	rm -rf .venv .tools .types .worker .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info

@@ -3,7 +3,8 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,3 +61,27 @@ def terraform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terraform]:
     ready.init()
     yield ready
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def stand_in(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[str]:
+    """The address of a stand-in for AWS that knows nothing yet."""
+    from prefect_mlops.deployments.demo.servers import start_server
+
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "tests.terraform.stand_in", str(port)]
+    environment = {**os.environ, "MOTO_IAM_LOAD_MANAGED_POLICIES": "true", "PYTHONPATH": str(ROOT)}
+    log = tmp_path_factory.mktemp("stand-in") / "log"
+    server = start_server("stand-in for AWS", command, environment, log, f"{address}/moto-api/data.json")
+    yield address
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def worker_python() -> Path:
+    """The Python of the worker's image: that of these tests with prefect-aws and its boto3 before it."""
+    done = subprocess.run([ROOT / "scripts" / "worker.sh"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"prefect-aws of requirements-images.lock cannot be installed here: {done.stderr.strip()[-300:]}")
+    return ROOT / ".worker" / "bin" / "python"

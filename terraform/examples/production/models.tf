@@ -24,6 +24,18 @@ locals {
   image  = "${module.registry.urls["worker"]}:${var.image_tag}"
 }
 
+data "aws_ecr_repository" "worker" {
+  name = split(":repository/", module.registry.arns["worker"])[1] # known once the repository is there
+}
+
+# A warning and no error: one apply makes the repository too, and ECS starts tasks as soon as the image is there.
+check "image_tag" {
+  assert {
+    condition     = contains(data.aws_ecr_repository.worker.most_recent_image_tags, var.image_tag)
+    error_message = "`image_tag` is ${var.image_tag}, and the newest image of ${data.aws_ecr_repository.worker.name} has no such tag. Tasks start from an image that is there: push it under that tag, or set `image_tag` to a tag that was pushed."
+  }
+}
+
 module "events" {
   source = "../../modules/events"
 
@@ -50,6 +62,7 @@ module "worker" {
   destinations = merge(
     { for key, balancer in module.balancer : key => { port = balancer.port, security_group_id = balancer.security_group_id } },
     { ledger = { port = local.ledger.port, security_group_id = local.ledger.security_group_id } },
+    # A release sends a shadow what its champion answered, straight to the servers.
     { servers = module.serving.servers },
   )
 
