@@ -132,9 +132,11 @@ def _take_rows(
     places: Places, spec: ModelSpec, suite: Suite, batch: str, rows: pd.DataFrame, digest: str, as_of: datetime
 ) -> Intake:
     from prefect_mlops.core.quarantine import Cause, sift, without
-    from prefect_mlops.core.zones import in_zone
+    from prefect_mlops.core.zones import UNCLEAR, place_in_zone
 
-    rows = in_zone(rows, spec.data.time, spec.data.timezone, batch)
+    placed = place_in_zone(rows, spec.data.time, spec.data.timezone, batch)
+    rows = placed.rows
+    unclear = Cause(f"{spec.data.time}: the time {UNCLEAR.format(spec.data.timezone)}", placed.unclear)
     asked, left_out = _resolved(places, spec, suite, batch)
     report = validate_data.fn(rows, asked, personal=spec.data.personal)
     page = render_data_docs.fn(rows, asked, personal=spec.data.personal) if suite.data_docs else ""
@@ -145,11 +147,11 @@ def _take_rows(
     if any(result.action == "quarantine" for result in report.failures):
         found = find_failing_rows(rows, asked, report)
         failing = [Cause(report.results[each.result].rule, each.positions) for each in found]
-    causes = (*sift(spec, rows, as_of), *failing)
+    causes = (*([unclear] if len(placed.unclear) else []), *sift(spec, rows, as_of), *failing)
     good = without(rows, causes)
     if good.empty:
         return _reject(places, spec, batch, rows, tuple(cause.reason for cause in causes), as_of, report, page)
-    aside = quarantine_rows.fn(places.tables, places.personal, spec, rows, batch, causes, as_of)
+    aside = quarantine_rows.fn(places.tables, places.personal, spec, placed.told, batch, causes, as_of)
     data = accept_rows.fn(places.tables, spec, good, batch, as_of)
     stage, kept_as = STAGES[False]
     body = {kept_as: data, "report": report, "aside": aside, "batch_digest": digest}
