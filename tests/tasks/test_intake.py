@@ -174,11 +174,27 @@ def test_a_row_whose_time_changed_clocks_make_unclear_waits_until_somebody_says_
     assert waiting["at"].tolist() == ["2025-10-26 02:30:00 Europe/Berlin"]
     assert "twice or not at all in Europe/Berlin" in waiting["quarantine_reasons"].iloc[0]
 
-    with pytest.raises(DataError, match="'at' .* holds no times"):
+    with pytest.raises(DataError, match=r"'at' .* holds no times"):
         release_quarantined.fn(places, places.source, zoned, zoned.suite, waiting.assign(mail="m@example.com"), NOON)
     corrected = waiting.assign(at="2025-10-26 02:30:00+02:00", mail="m@example.com")
     release_quarantined.fn(places, places.source, zoned, zoned.suite, corrected, NOON)
     assert places.tables.read("churn-accepted")["at"].min() == pd.Timestamp("2025-10-26T00:30:00Z")
+
+
+def test_rows_of_a_rejected_batch_that_came_again_are_not_released_a_second_time(
+    places: Places, spec: ModelSpec, tmp_path: Path
+) -> None:
+    zoned = spec.model_copy(update={"data": spec.data.model_copy(update={"timezone": "Europe/Berlin"})})
+    (tmp_path / "rows.csv").write_text(rows(at="2026-01-01 12:00:00", plan="z").to_csv(index=False))
+    assert take(places, zoned, places.source.put(tmp_path / "rows.csv", "churn/rows.csv")).outcome == "rejected"
+    (tmp_path / "rows.csv").write_text(rows(at="2026-01-01 12:00:00").to_csv(index=False))
+    assert take(places, zoned, places.source.put(tmp_path / "rows.csv", "churn/rows.csv")).outcome == "accepted"
+    waiting = load_quarantined.fn(places.tables, zoned).assign(plan="a", mail="m@example.com")
+
+    assert {str(at) for at in waiting["at"]} == {"2026-01-01 11:00:00+00:00"}
+    with pytest.raises(DataError, match=r"6 of the rows have a key \(id\) that was accepted already"):
+        release_quarantined.fn(places, places.source, zoned, zoned.suite, waiting, NOON)
+    assert len(places.tables.read("churn-accepted")) == 6
 
 
 def test_the_same_batch_again_is_known_and_other_rows_under_its_name_are_refused(
