@@ -5,16 +5,18 @@ from __future__ import annotations
 import difflib
 import re
 import zoneinfo
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from prefect_mlops.core.errors import DataError
 from prefect_mlops.core.rowfiles import ISO_WITH_ZONE
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
-__all__ = ["in_zone", "require_zone"]
+__all__ = ["UNCLEAR", "Placed", "in_zone", "place_in_zone", "require_zone"]
 
+UNCLEAR = "is there twice or not at all in {}, where clocks were changed"
 ISO_WITHOUT_ZONE = r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?"
 
 
@@ -40,7 +42,21 @@ def require_zone(name: str) -> str:
     return name
 
 
-def in_zone(rows: pd.DataFrame, time: str | None, zone: str | None, batch: str) -> pd.DataFrame:
+class Placed(NamedTuple):
+    """Rows whose times all have a zone.
+
+    Attributes:
+        rows: Them; what is unclear is taken for the earlier time that it may be, or the next that there is.
+        unclear: Which rows hold a time that is there twice or not at all, since clocks were changed, from 0.
+        told: The rows again, with what is unclear as it came and its zone, which nobody takes for a time.
+    """
+
+    rows: pd.DataFrame
+    unclear: np.ndarray
+    told: pd.DataFrame
+
+
+def place_in_zone(rows: pd.DataFrame, time: str | None, zone: str | None, batch: str) -> Placed:
     """Give times without a zone the one that they are in; rows that need nothing come back as they are.
 
     That are columns of naive timestamps, and the time column where it is text in ISO 8601; values in it that say their
@@ -53,7 +69,42 @@ def in_zone(rows: pd.DataFrame, time: str | None, zone: str | None, batch: str) 
         batch: Its name, for messages.
 
     Raises:
-        DataError: Clocks were changed, so that a time is there twice or not at all in that zone.
+        DataError: There is no such zone.
+    """
+    import numpy as np
+    import pandas as pd
+
+    unclear = pd.Series(data=False, index=rows.index)
+    if zone is None:
+        return Placed(rows, np.flatnonzero(unclear), rows)
+    try:
+        require_zone(zone)
+    except ValueError as error:
+        raise DataError(
+            f"The times of batch {batch!r} cannot be placed: {error}", "Name a zone that there is"
+        ) from None
+    naive = {str(name): rows[name] for name in rows.select_dtypes("datetime")}
+    own: dict[str, pd.Series] = {}
+    if time is not None and time in rows.columns and (read := _read(rows[time])) is not None:
+        naive[time], own[time] = read
+    placed, told = {}, {}
+    for name, moments in naive.items():
+        sure = moments.dt.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
+        guess = moments.dt.tz_localize(zone, ambiguous=np.ones(len(moments), dtype=bool), nonexistent="shift_forward")
+        utc = guess.dt.as_unit("us").dt.tz_convert("UTC")
+        placed[name] = utc.fillna(own[name]) if name in own else utc
+        doubtful = sure.isna() & moments.notna()
+        told[name] = placed[name].astype("object").mask(doubtful, rows[name].astype("str") + f" {zone}")
+        unclear |= doubtful
+    found = rows.assign(**placed) if placed else rows
+    return Placed(found, np.flatnonzero(unclear), rows.assign(**told) if unclear.any() else found)
+
+
+def in_zone(rows: pd.DataFrame, time: str | None, zone: str | None, batch: str) -> pd.DataFrame:
+    """The rows as `place_in_zone` gives them, where all are clear.
+
+    Raises:
+        DataError: A time is there twice or not at all in that zone, since clocks were changed.
 
     Examples:
         >>> import pandas as pd
@@ -61,45 +112,28 @@ def in_zone(rows: pd.DataFrame, time: str | None, zone: str | None, batch: str) 
         >>> in_zone(rows, "at", "Europe/Berlin", "rows.csv")["at"].dt.hour.tolist()
         [10, 12]
     """
-    if zone is None:
-        return rows
-    import pandas as pd
-
-    try:
-        require_zone(zone)
-    except ValueError as error:
+    placed = place_in_zone(rows, time, zone, batch)
+    if len(placed.unclear):
+        what = f"Batch {batch!r} has {len(placed.unclear):,} rows with a time that {UNCLEAR.format(zone)}"
         raise DataError(
-            f"The times of batch {batch!r} cannot be placed: {error}", "Name a zone that there is"
-        ) from None
-
-    naive = list(rows.select_dtypes("datetime").columns)
-    told = {name: _placed(rows[name], zone, str(name), batch) for name in naive}
-    if time is not None and time in rows.columns and pd.api.types.is_string_dtype(rows[time].dropna()):
-        texts = rows[time].astype("object")
-        known = texts.dropna()
-        if len(known) and all(re.fullmatch(f"{ISO_WITHOUT_ZONE}|{ISO_WITH_ZONE}", text) for text in known):
-            told[time] = _read(texts, zone, time, batch)
-    return rows.assign(**told) if told else rows
+            what, "Write these times with their offset, such as 2013-10-27T02:30:00+02:00, or leave them out"
+        )
+    return placed.rows
 
 
-def _read(texts: pd.Series, zone: str, name: str, batch: str) -> pd.Series:
+def _read(column: pd.Series) -> tuple[pd.Series, pd.Series] | None:
+    """Local times, and in the other rows those with an offset of their own; None where it holds other things."""
     import pandas as pd
 
-    own = texts.map(lambda text: isinstance(text, str) and re.fullmatch(ISO_WITH_ZONE, text) is not None)
+    known = column.dropna()
+    if not (len(known) and pd.api.types.is_string_dtype(known)):
+        return None
+    if not all(re.fullmatch(f"{ISO_WITHOUT_ZONE}|{ISO_WITH_ZONE}", text) for text in known):
+        return None
+    own = known.map(lambda text: re.fullmatch(ISO_WITH_ZONE, text) is not None).astype(bool)
     try:
-        local, sure = pd.to_datetime(texts[~own], format="ISO8601"), pd.to_datetime(texts[own], utc=True)
+        local = pd.to_datetime(known[~own], format="ISO8601").dt.as_unit("us")
+        sure = pd.to_datetime(known[own], format="ISO8601", utc=True).dt.as_unit("us")
     except ValueError:  # the thirteenth month stays text, which is refused with its column
-        return texts
-    placed = _placed(local, zone, name, batch)
-    moments: pd.Series = placed.reindex(texts.index).fillna(sure.astype(placed.dtype).reindex(texts.index))
-    return moments
-
-
-def _placed(moments: pd.Series, zone: str, name: str, batch: str) -> pd.Series:
-    placed: pd.Series = moments.dt.tz_localize(zone, ambiguous="NaT", nonexistent="NaT").dt.as_unit("us")
-    unclear = int((placed.isna() & moments.notna()).sum())
-    if unclear:
-        what = f"Batch {batch!r} has {unclear:,} times in {name!r} that {zone} has twice or not at all: clocks changed"
-        raise DataError(what, "Write these with their offset, such as 2013-10-27T02:30:00+02:00")
-    utc: pd.Series = placed.dt.tz_convert("UTC")
-    return utc
+        return None
+    return local.reindex(column.index), sure.reindex(column.index)

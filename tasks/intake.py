@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from prefect_mlops.blocks.sources import BatchSource
     from prefect_mlops.core.suites.history import Resolved
     from prefect_mlops.core.validation import ValidationReport
+    from prefect_mlops.core.zones import Placed
 
 __all__ = ["find_waiting", "take_batch"]
 
@@ -93,17 +94,18 @@ def take_batch(
 
 def _taken(places: Places, spec: ModelSpec, suite: Suite, batch: str, rows: pd.DataFrame, as_of: datetime) -> Intake:
     from prefect_mlops.core.lineage import digest_rows
+    from prefect_mlops.core.zones import place_in_zone
 
-    digest = digest_rows(rows)
+    digest, placed = digest_rows(rows), place_in_zone(rows, spec.data.time, spec.data.timezone, batch)
     try:
         known = _known(places, spec, batch, digest)
         if known is not None:
             return known
         if holds_labels(batch):
             return _take_labels(places, spec, batch, rows, digest, as_of)
-        return _take_rows(places, spec, suite, batch, rows, digest, as_of)
+        return _take_rows(places, spec, suite, batch, placed, digest, as_of)
     except (DataError, SchemaMismatch) as error:
-        return _reject(places, spec, batch, rows, (str(error),), as_of)
+        return _reject(places, spec, batch, placed.told, (str(error),), as_of)
 
 
 def _known(places: Places, spec: ModelSpec, batch: str, digest: str) -> Intake | None:
@@ -129,27 +131,28 @@ def _take_labels(
 
 
 def _take_rows(
-    places: Places, spec: ModelSpec, suite: Suite, batch: str, rows: pd.DataFrame, digest: str, as_of: datetime
+    places: Places, spec: ModelSpec, suite: Suite, batch: str, placed: Placed, digest: str, as_of: datetime
 ) -> Intake:
     from prefect_mlops.core.quarantine import Cause, sift, without
-    from prefect_mlops.core.zones import in_zone
+    from prefect_mlops.core.zones import UNCLEAR
 
-    rows = in_zone(rows, spec.data.time, spec.data.timezone, batch)
+    rows = placed.rows
+    unclear = Cause(f"{spec.data.time}: the time {UNCLEAR.format(spec.data.timezone)}", placed.unclear)
     asked, left_out = _resolved(places, spec, suite, batch)
     report = validate_data.fn(rows, asked, personal=spec.data.personal)
     page = render_data_docs.fn(rows, asked, personal=spec.data.personal) if suite.data_docs else ""
     if report.blocked:
         reasons = tuple(result.reason for result in report.results if result.blocks)
-        return _reject(places, spec, batch, rows, reasons, as_of, report, page)
+        return _reject(places, spec, batch, placed.told, reasons, as_of, report, page)
     failing = []
     if any(result.action == "quarantine" for result in report.failures):
         found = find_failing_rows(rows, asked, report)
         failing = [Cause(report.results[each.result].rule, each.positions) for each in found]
-    causes = (*sift(spec, rows, as_of), *failing)
+    causes = (*([unclear] if len(placed.unclear) else []), *sift(spec, rows, as_of), *failing)
     good = without(rows, causes)
     if good.empty:
-        return _reject(places, spec, batch, rows, tuple(cause.reason for cause in causes), as_of, report, page)
-    aside = quarantine_rows.fn(places.tables, places.personal, spec, rows, batch, causes, as_of)
+        return _reject(places, spec, batch, placed.told, tuple(cause.reason for cause in causes), as_of, report, page)
+    aside = quarantine_rows.fn(places.tables, places.personal, spec, placed.told, batch, causes, as_of)
     data = accept_rows.fn(places.tables, spec, good, batch, as_of)
     stage, kept_as = STAGES[False]
     body = {kept_as: data, "report": report, "aside": aside, "batch_digest": digest}

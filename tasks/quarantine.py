@@ -114,18 +114,22 @@ def release_quarantined(
         What became of them; the same rows twice are accepted once.
 
     Raises:
-        DataError: Rows are not in quarantine, still do not fit, or do not name where they came from; nothing changed.
+        DataError: Rows are not in quarantine, still do not fit, were accepted meanwhile, or do not name where they
+            came from; nothing changed.
         NotFound: A personal value has to be read again and its batch is gone.
     """
     from prefect_mlops.core.lineage import digest_rows
     from prefect_mlops.core.quarantine import SHOWN
+    from prefect_mlops.core.zones import in_zone
 
     waiting = load_quarantined.fn(places.tables, spec)
     _require_waiting(rows, waiting)
     corrected = rows.drop(columns=[name for name in SHOWN if name in rows]).reset_index(drop=True)
     corrected = _with_personal(places, source, spec, corrected, rows[NAMED].reset_index(drop=True))
-    _require_fitting(spec, suite, corrected)
     name = f"released-{digest_rows(rows[NAMED])[:16]}"
+    corrected = in_zone(corrected, spec.data.time, spec.data.timezone, name)
+    _require_fitting(spec, suite, corrected)
+    _require_new(places.tables, spec, corrected, name)
     data = accept_rows.fn(places.tables, spec, corrected, name, as_of)
     gone = rows[NAMED].set_axis(["batch", "row"], axis=1).assign(into=name)
     places.tables.append(f"{spec.name}-released", gone, name)
@@ -185,3 +189,17 @@ def _require_fitting(spec: ModelSpec, suite: Suite, rows: pd.DataFrame) -> None:
     bad = [failure.reason for failure in report.failures if failure.action != "warn"]
     if bad:
         raise DataError(f"The corrected rows still do not fit: {'; '.join(bad)}", "Nothing was released; correct them")
+
+
+def _require_new(tables: DeltaTables, spec: ModelSpec, rows: pd.DataFrame, name: str) -> None:
+    """A batch that was rejected may have come again corrected, while its rows of then still wait."""
+    import pandas as pd
+
+    table, key = f"{spec.name}-accepted", list(spec.data.key)
+    if not tables.exists(table) or tables.find(table, name) is not None:
+        return
+    known = pd.MultiIndex.from_frame(tables.read(table, columns=key))
+    again = int(pd.MultiIndex.from_frame(rows[key]).isin(known).sum())
+    if again:
+        what = f"{again:,} of the rows have a key ({', '.join(key)}) that was accepted already"
+        raise DataError(what, "Nothing was released; leave these out, their batch seems to have come again corrected")

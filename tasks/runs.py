@@ -80,7 +80,8 @@ def time_of_run(as_of: datetime | None) -> datetime:
     if as_of is None:
         if runtime.flow_run.id is None:
             raise DataError("There is no run whose scheduled time could end the window", "Give `as_of`")
-        as_of = runtime.flow_run.scheduled_start_time
+        # Prefect's is a pendulum DateTime, which loses its zone when a day is taken from it.
+        as_of = datetime.fromisoformat(runtime.flow_run.scheduled_start_time.isoformat())
     if as_of.tzinfo is None:
         raise DataError(
             f"as_of {as_of.isoformat()} has no time zone", "Write it with one, such as 2013-05-01T00:00:00Z"

@@ -47,7 +47,7 @@ def test_the_order_and_the_index_of_the_rows_stay() -> None:
 
 @pytest.mark.parametrize("time", ["2013-10-27 02:30", "2013-03-31 02:30"])
 def test_a_time_that_is_there_twice_or_not_at_all_is_refused_and_its_offset_cures_it(time: str) -> None:
-    with pytest.raises(DataError, match=r"1 times in 'at' that Europe/Berlin has twice or not at all.*\+02:00"):
+    with pytest.raises(DataError, match=r"1 rows .* twice or not at all in Europe/Berlin.*\+02:00"):
         in_zone(pd.DataFrame({"at": [time]}), "at", "Europe/Berlin", "rows.csv")
 
     placed = in_zone(pd.DataFrame({"at": [f"{time}+02:00", "2013-07-01"]}), "at", "Europe/Berlin", "rows.csv")

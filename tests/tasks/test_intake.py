@@ -160,6 +160,43 @@ def test_a_csv_without_zones_is_refused_with_the_cure_and_taken_once_the_spec_sa
     assert {str(at) for at in places.tables.read("churn-accepted")["at"]} == {"2026-01-01 11:00:00+00:00"}
 
 
+def test_a_row_whose_time_changed_clocks_make_unclear_waits_until_somebody_says_its_offset(
+    places: Places, spec: ModelSpec, tmp_path: Path
+) -> None:
+    zoned = spec.model_copy(update={"data": spec.data.model_copy(update={"timezone": "Europe/Berlin"})})
+    times = ["2025-10-26 02:30:00", "2025-10-26T02:30:00+01:00", *["2025-10-26 12:00:00"] * 4]
+    (tmp_path / "rows.csv").write_text(rows(at=times, mail="m@example.com").to_csv(index=False))
+
+    taken = take(places, zoned, places.source.put(tmp_path / "rows.csv", "churn/rows.csv"))
+
+    waiting = load_quarantined.fn(places.tables, zoned)
+    assert (taken.outcome, taken.version.rows if taken.version else 0, taken.aside) == ("accepted", 5, 1)
+    assert waiting["at"].tolist() == ["2025-10-26 02:30:00 Europe/Berlin"]
+    assert "twice or not at all in Europe/Berlin" in waiting["quarantine_reasons"].iloc[0]
+
+    with pytest.raises(DataError, match=r"'at' .* holds no times"):
+        release_quarantined.fn(places, places.source, zoned, zoned.suite, waiting.assign(mail="m@example.com"), NOON)
+    corrected = waiting.assign(at="2025-10-26 02:30:00+02:00", mail="m@example.com")
+    release_quarantined.fn(places, places.source, zoned, zoned.suite, corrected, NOON)
+    assert places.tables.read("churn-accepted")["at"].min() == pd.Timestamp("2025-10-26T00:30:00Z")
+
+
+def test_rows_of_a_rejected_batch_that_came_again_are_not_released_a_second_time(
+    places: Places, spec: ModelSpec, tmp_path: Path
+) -> None:
+    zoned = spec.model_copy(update={"data": spec.data.model_copy(update={"timezone": "Europe/Berlin"})})
+    (tmp_path / "rows.csv").write_text(rows(at="2026-01-01 12:00:00", plan="z").to_csv(index=False))
+    assert take(places, zoned, places.source.put(tmp_path / "rows.csv", "churn/rows.csv")).outcome == "rejected"
+    (tmp_path / "rows.csv").write_text(rows(at="2026-01-01 12:00:00").to_csv(index=False))
+    assert take(places, zoned, places.source.put(tmp_path / "rows.csv", "churn/rows.csv")).outcome == "accepted"
+    waiting = load_quarantined.fn(places.tables, zoned).assign(plan="a", mail="m@example.com")
+
+    assert {str(at) for at in waiting["at"]} == {"2026-01-01 11:00:00+00:00"}
+    with pytest.raises(DataError, match=r"6 of the rows have a key \(id\) that was accepted already"):
+        release_quarantined.fn(places, places.source, zoned, zoned.suite, waiting, NOON)
+    assert len(places.tables.read("churn-accepted")) == 6
+
+
 def test_the_same_batch_again_is_known_and_other_rows_under_its_name_are_refused(
     places: Places, spec: ModelSpec, tmp_path: Path
 ) -> None:
