@@ -193,10 +193,8 @@ def _triggers(spec: ModelSpec, flow: str) -> list[dict[str, Any]]:  # noqa: PLR0
         return [_trigger(spec, "monitor", Event.LABELS_ARRIVED, EVENT_VERSIONS, for_each=ONCE_EACH), *_looks(spec)]
     if flow == "release":
         accepted = _trigger(spec, "release", Event.CANDIDATE_ACCEPTED, version, for_each=ONCE_EACH)
-        again: dict[str, str | int] = {
-            "version": 0,
-            "as_of": EVENT_VERSIONS["as_of"],
-        }  # whoever was undecided has more rows
+        # Whoever was undecided has more rows now.
+        again: dict[str, str | int] = {"version": 0, "as_of": EVENT_VERSIONS["as_of"]}
         scored = _trigger(spec, "release", Event.SCORES_WRITTEN, again, for_each=ONCE_EACH)
         more = [scored] if spec.scoring.candidates == "only" else []
         return [accepted, *more, resume_trigger(spec), undo_trigger(spec)]

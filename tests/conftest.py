@@ -207,6 +207,24 @@ def new_bucket(aws: dict[str, Any]) -> Callable[[], Bucket]:
 
 
 @pytest.fixture
+def delta_bucket(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[dict[str, Any]]:
+    """How a bucket `lake` is reached: in a process of its own, for Delta asks S3 while it holds Python's lock."""
+    import boto3
+    from pydantic import SecretStr
+
+    from prefect_mlops.deployments.demo.servers import start_server
+
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    server = start_server("S3", command, dict(os.environ), tmp_path / "s3.log", f"{url}/moto-api/")
+    keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "us-east-1"}
+    boto3.client("s3", endpoint_url=url, **keys).create_bucket(Bucket="lake")
+    options = {"aws_endpoint_url": url, "aws_allow_http": "true", "aws_region": keys.pop("region_name"), **keys}
+    yield {name: SecretStr(value) for name, value in options.items()}
+    server.stop()
+
+
+@pytest.fixture
 def new_queue(aws: dict[str, Any]) -> Callable[[], str]:
     """A function that makes a queue and gives its URL; what is received hides for a second only."""
     import boto3

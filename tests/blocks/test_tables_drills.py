@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -129,25 +128,8 @@ def test_a_full_disk_leaves_the_table_at_its_last_version(tmp_path: Path) -> Non
     assert "went on at" in done.stdout
 
 
-@pytest.fixture
-def bucket(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[dict[str, SecretStr]]:
-    """How a bucket `lake` is reached: in a process of its own, for Delta asks S3 while it holds Python's lock."""
-    import boto3
-
-    from prefect_mlops.deployments.demo.servers import start_server
-
-    url = f"http://127.0.0.1:{(port := free_port())}"
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    server = start_server("S3", command, dict(os.environ), tmp_path / "s3.log", f"{url}/moto-api/")
-    keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "us-east-1"}
-    boto3.client("s3", endpoint_url=url, **keys).create_bucket(Bucket="lake")
-    options = {"aws_endpoint_url": url, "aws_allow_http": "true", "aws_region": keys.pop("region_name"), **keys}
-    yield {name: SecretStr(value) for name, value in options.items()}
-    server.stop()
-
-
-def test_a_bucket_keeps_the_same_promises(bucket: dict[str, SecretStr]) -> None:
-    tables = DeltaTables(root="s3://lake/models", storage_options=bucket)
+def test_a_bucket_keeps_the_same_promises(delta_bucket: dict[str, SecretStr]) -> None:
+    tables = DeltaTables(root="s3://lake/models", storage_options=delta_bucket)
     rows = pd.DataFrame({"id": [1, 2], "x": [0.5, None]})
 
     first = tables.append("t", rows, "b1")
@@ -164,8 +146,8 @@ def test_a_bucket_keeps_the_same_promises(bucket: dict[str, SecretStr]) -> None:
     assert tables.find("t", "b2") == second
 
 
-def test_four_writers_of_one_bucket_lose_and_double_nothing(bucket: dict[str, SecretStr]) -> None:
-    tables = DeltaTables(root="s3://lake/models", storage_options=bucket)
+def test_four_writers_of_one_bucket_lose_and_double_nothing(delta_bucket: dict[str, SecretStr]) -> None:
+    tables = DeltaTables(root="s3://lake/models", storage_options=delta_bucket)
 
     def append(number: int) -> int:
         return tables.append("t", pd.DataFrame({"id": [number % 4] * 3}), f"b{number % 4}").version

@@ -22,6 +22,7 @@ from prefect_mlops.blocks.serving import free_port
 from prefect_mlops.core.names import write_limit
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.deployments.bootstrap import bootstrap
+from prefect_mlops.flows.monitor import monitor
 from prefect_mlops.flows.release import release
 from prefect_mlops.flows.score import score
 from prefect_mlops.tasks import accept_labels
@@ -40,6 +41,7 @@ def booked(candidates: str) -> ModelSpec:
         name="booked",
         data={"key": ["visit"], "time": "at", "labels": "later"},
         scoring={"candidates": candidates},
+        monitors=[{"kind": "performance", "metric": "accuracy", "max_loss": 0.02, "min_labelled": 50}],
         rollout=PLAN | {"latency_budget_ms": 10_000, "error_rate_limit": 0.05},
     )
 
@@ -183,6 +185,7 @@ def test_a_span_is_scored_again_by_the_new_champion_and_once(office: Office) -> 
 DIES = """
 import json, sys, time
 from prefect_mlops.core.spec import ModelSpec
+from prefect_mlops.flows.monitor import monitor
 from prefect_mlops.flows.release import release
 from prefect_mlops.tasks import scoring
 
@@ -231,16 +234,27 @@ def test_the_undecided_version_is_asked_for_again_and_killed_while_it_scores_and
 
 
 def test_new_rows_are_scored_by_the_version_whose_scores_alone_made_it_champion(office: Office) -> None:
-    new = visits(50, 1)
-    accept(office.places, booked("only"), new.drop(columns="buys"), "new", day(51))
+    new = visits(50, 2)
+    accept(office.places, booked("only"), new.drop(columns="buys"), "new", day(52))
 
-    state = office.score(day(51))
+    state = office.score(day(52))
 
     assert state.name == "Scored", state.message
     found = office.scores("champion", 4)
     assert sorted(found["key"]) == sorted(new["visit"].astype(str))
-    assert {*found["window"]} == {"2026-02-20"}
+    assert {*found["window"]} == {"2026-02-20", "2026-02-21"}
     office.places.ledger.verify()
+
+
+def test_scores_are_monitored_like_served_answers(office: Office) -> None:
+    labels, states = visits(50, 2)[["visit", "buys"]], []
+    for moment, right in ((day(52), labels["buys"]), (day(53), ~labels["buys"])):
+        accept_labels.fn(office.places.tables, booked("only"), labels.assign(buys=right), f"of {moment}", moment)
+        states.append(monitor(booked("only"), environment="office", as_of=moment, return_state=True))
+
+    assert [state.name for state in states] == ["Healthy", "Degraded"], states
+    seen = [record.body["seen"] for record in office.places.ledger.records("booked", "monitor.looked")]
+    assert [each["labelled"] for each in seen] == [2 * A_DAY, 2 * A_DAY]
 
 
 def _unlock(office: Office) -> None:

@@ -251,6 +251,18 @@ def test_a_run_that_is_killed_before_its_commit_leaves_files_that_nobody_reads(p
     assert found["prediction_id"].is_unique
 
 
+def test_rows_in_a_bucket_are_scored_into_it_and_once(trained: Places, delta_bucket: dict[str, Any]) -> None:
+    trained.tracking.alias(SPEC.name, 1, "champion")
+    places = trained._replace(tables=DeltaTables(root="s3://lake/models", storage_options=delta_bucket))
+    for number in (10, 12):
+        accept(places, SPEC, visits(number, 2), f"rows-{number}", day(14))
+
+    assert [score(places, SPEC, day(14)).rows for _ in range(2)] == [4 * A_DAY, 0]
+    again = score(places, SPEC, day(14), start=date(2026, 1, 12), end=date(2026, 1, 13))
+    assert again.windows == ()
+    assert sorted(held(places)["key"]) == sorted(key_text(visits(10, 4), ["visit"]))
+
+
 def test_what_another_run_wrote_since_this_one_looked_is_not_written_over(places: Places) -> None:
     rows = visits(10, 1)
     accept(places, SPEC, rows.head(150), "most", day(11))
