@@ -227,7 +227,7 @@ def open_folder(root: Path | str, options: Mapping[str, str]) -> Folder:
 
 
 def _s3_options(options: Mapping[str, str]) -> dict[str, str]:
-    named = {}
+    named: dict[str, str] = {}
     for name, value in options.items():
         plain = name.lower().removeprefix("aws_")
         if plain == SAID_BY_THE_ENDPOINT:
@@ -235,4 +235,6 @@ def _s3_options(options: Mapping[str, str]) -> dict[str, str]:
         if plain not in S3_OPTIONS:
             raise DataError(f"Unknown storage option {name!r}", f"Use aws_ with one of {', '.join(sorted(S3_OPTIONS))}")
         named[S3_OPTIONS[plain]] = value
-    return named
+    # pyarrow reads this variable too, but asks such an endpoint for a host of the bucket's name, which few have.
+    elsewhere = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    return {"endpoint_override": elsewhere} | named if elsewhere else named

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from prefect_mlops.blocks.landing import FileSource
 from prefect_mlops.core.errors import DataError, ServingError
+from tests.conftest import Bucket
 
 MODEL = "wine-cultivar"
 
@@ -214,6 +215,21 @@ def test_a_bucket_that_is_not_there_is_no_fault_of_the_batch(new_bucket: Callabl
     assert not source.is_there()
     with pytest.raises(ServingError, match="keys in its block"):
         source.put(Path(__file__).with_name("conftest.py"), f"{MODEL}/rows.csv")
+
+
+def test_keys_region_and_endpoint_may_come_from_the_environment(
+    aws: dict[str, str], new_bucket: Callable[[], Bucket], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", aws["endpoint_url"])
+    monkeypatch.setenv("AWS_DEFAULT_REGION", aws["region_name"])
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", aws["aws_access_key_id"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", aws["aws_secret_access_key"])
+    source = FileSource(folder=f"s3://{new_bucket().name}/in")
+    (tmp_path / "file.csv").write_text("a\n1\n")
+
+    batch = source.put(tmp_path / "file.csv", f"{MODEL}/a.csv")
+
+    assert source.read(batch).to_dict("list") == {"a": [1]}
 
 
 def test_an_address_of_another_kind_is_refused() -> None:

@@ -72,24 +72,22 @@ class Platform:
         machines: An example that is applied.
         server: The Prefect server.
         project: A folder with `specs/`.
-        python: That of the worker's image.
-        port: Where the worker says that it is well.
+        environment: Name of the blocks.
     """
 
-    def __init__(self, machines: Machines, server: PrefectServer, project: Path, python: Path, port: int) -> None:
-        self._machines, self._server, self._project = machines, server, project
-        self._python, self._port = python, port
+    def __init__(self, machines: Machines, server: PrefectServer, project: Path, environment: str) -> None:
+        self._machines, self._server, self._project, self._environment = machines, server, project, environment
 
     def bootstrap(self) -> list[str]:
         """The lines of `terraform output -json | prefect-mlops bootstrap -`."""
-        words = [str(BIN / "prefect-mlops"), "bootstrap", "-", "--project", str(self._project)]
-        return self._said(words, self._machines.output()).splitlines()
+        words = ["bootstrap", "-", "--project", str(self._project), "--environment", self._environment]
+        return self._said([str(BIN / "prefect-mlops"), *words], self._machines.output()).splitlines()
 
     def deploy(self, pool: str, image: str) -> list[dict[str, Any]]:
         """`sync` and `prefect deploy` as the docs say; gives the deployments of the pool."""
         output = str(self._project / "prefect-aws.yaml")
-        words = ["sync", "--project", str(self._project), "--pool", pool, "--image", image, "--output", output]
-        self._said([str(BIN / "prefect-mlops"), *words])
+        where = ["--pool", pool, "--image", image, "--environment", self._environment]
+        self._said([str(BIN / "prefect-mlops"), "sync", "--project", str(self._project), "--output", output, *where])
         self._said([str(BIN / "prefect"), "--no-prompt", "deploy", "--prefect-file", output, "--all"])
         return self.deployments(pool)
 
@@ -101,18 +99,25 @@ class Platform:
         for each in self.deployments(pool):
             httpx.delete(f"{self._server.url}/deployments/{each['id']}", timeout=60)
 
-    def start_worker(self, cluster: str, service: str) -> Process:
-        """Start the worker as its ECS service would: by the command and the variables of its task definition."""
+    def start_worker(self, cluster: str, service: str, python: Path, port: int) -> Process:
+        """Start the worker as its ECS service would: by the command and the variables of its task definition.
+
+        Args:
+            cluster: Name of the cluster.
+            service: Name of the service.
+            python: That of the worker's image.
+            port: Where the worker says that it is well.
+        """
         ecs = self._machines.client("ecs")
         (known,) = ecs.describe_services(cluster=cluster, services=[service])["services"]
         definition = ecs.describe_task_definition(taskDefinition=known["taskDefinition"])["taskDefinition"]
         container = definition["containerDefinitions"][0]
         given = {each["name"]: each["value"] for each in container["environment"]}
-        faster = {"PREFECT_WORKER_QUERY_SECONDS": "1", "PREFECT_WORKER_WEBSERVER_PORT": str(self._port)}
+        faster = {"PREFECT_WORKER_QUERY_SECONDS": "1", "PREFECT_WORKER_WEBSERVER_PORT": str(port)}
         environment = self._clean() | given | faster | {"HOME": str(self._project)}
-        command = [str(self._python), "-m", *container["command"]]
+        command = [str(python), "-m", *container["command"]]
         worker = Process("ECS worker", command, environment, self._project / "worker.log")
-        worker.wait_for(f"http://127.0.0.1:{self._port}/health", seconds=120)
+        worker.wait_for(f"http://127.0.0.1:{port}/health", seconds=120)
         return worker
 
     def run(self, deployment: str) -> str:
@@ -142,10 +147,10 @@ class Platform:
         until(lambda: self.flow_run(run)["infrastructure_pid"], "the name of the task at the run")
         return found
 
-    def execute(self, started: Started) -> None:
-        """Run what a task's container would run, with the variables that it would have."""
+    def execute(self, started: Started, python: Path) -> None:
+        """Run what a task's container would run, with the variables that it would have, by the image's Python."""
         environment = self._clean() | started.environment | {"HOME": str(self._project), "AWS_ALLOW_HTTP": "true"}
-        self._said([str(self._python), "-m", *started.command], environment=environment)
+        self._said([str(python), "-m", *started.command], environment=environment)
 
     def stop_task(self, started: Started, code: int) -> None:
         """A task's container ends: moto tells nobody, so what AWS sends to EventBridge then is sent here."""

@@ -59,23 +59,19 @@ def applied(terraform: Terraform, stand_in: str, prefect_server: PrefectServer) 
 
 @pytest.fixture(scope="module")
 def platform(
-    applied: Applied,
-    prefect_server: PrefectServer,
-    worker_python: Path,
-    free_port: Callable[[], int],
-    tmp_path_factory: pytest.TempPathFactory,
+    applied: Applied, prefect_server: PrefectServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Platform]:
     project = tmp_path_factory.mktemp("project")
     (project / "specs").mkdir()
     shutil.copy(ROOT / "deployments" / "specs" / "bike-demand.yaml", project / "specs")
-    platform = Platform(applied.machines, prefect_server, project, worker_python, free_port())
+    platform = Platform(applied.machines, prefect_server, project, "minimal")
     yield platform
     platform.delete_deployments("ecs")
 
 
 @pytest.fixture(scope="module")
-def worker(platform: Platform) -> Iterator[Process]:
-    worker = platform.start_worker("mlops", "mlops-worker")
+def worker(platform: Platform, worker_python: Path, free_port: Callable[[], int]) -> Iterator[Process]:
+    worker = platform.start_worker("mlops", "mlops-worker", worker_python, free_port())
     yield worker
     worker.stop()
 
@@ -128,7 +124,7 @@ def test_what_sync_writes_is_deployed_right_after(applied: Applied, platform: Pl
 
 @pytest.mark.usefixtures("worker")
 def test_the_worker_of_the_service_starts_a_task_for_a_run_and_its_container_completes_it(
-    applied: Applied, platform: Platform
+    applied: Applied, platform: Platform, worker_python: Path
 ) -> None:
     run = platform.run("mlops-ingest/bike-demand")
 
@@ -136,14 +132,14 @@ def test_the_worker_of_the_service_starts_a_task_for_a_run_and_its_container_com
 
     told = applied.machines.value()["work_pool"]["base_job_template"]
     assert started.definition["family"] == "mlops-flow"
-    assert started.definition["taskRoleArn"].endswith(":role/mlops-flow-task")
+    assert started.task["overrides"]["taskRoleArn"].endswith(":role/mlops-flow-task")
     assert started.definition["executionRoleArn"].endswith(":role/mlops-flow-execution")
     assert started.container["image"] == applied.machines.value()["image"]
     assert started.container["logConfiguration"]["options"]["awslogs-group"] == "/mlops/flow"
     assert started.definition["executionRoleArn"] in told
     assert platform.flow_run(run)["infrastructure_pid"].endswith(started.task["taskArn"])
 
-    platform.execute(started)
+    platform.execute(started, worker_python)
 
     assert platform.flow_run(run)["state"]["name"] == "NothingNew"
 
@@ -172,6 +168,8 @@ def test_a_destroy_refuses_buckets_that_hold_data_and_leaves_nothing_once_it_is_
 
     left = everything(machines.client) - applied.before
     assert left == {
+        "ec2 NatGateway deleted",
+        "ec2 VpcEndpoint deleted",
         "ecs cluster INACTIVE",
         "ecs task definition ACTIVE mlops-flow",  # Prefect's worker registered it, not Terraform
         "ecs task definition INACTIVE mlops-worker",

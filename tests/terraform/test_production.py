@@ -1,9 +1,7 @@
 """`examples/production` applied for real against a stand-in for AWS; the tests of this file follow each other."""
 
 import shutil
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -20,7 +18,7 @@ pytestmark = [
     pytest.mark.process,
     pytest.mark.slow,
     pytest.mark.timeout(900),
-    pytest.mark.usefixtures("prefect_api"),
+    pytest.mark.usefixtures("prefect_api", "platform"),
 ]
 
 MODEL = "flights-late"
@@ -58,52 +56,37 @@ def applied(terraform: Terraform, stand_in: str) -> Applied:
 
 @pytest.fixture(scope="module")
 def platform(
-    applied: Applied,
-    prefect_server: PrefectServer,
-    worker_python: Path,
-    free_port: Callable[[], int],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Platform]:
+    applied: Applied, prefect_server: PrefectServer, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Platform, list[str]]:
+    """Prefect on these machines, and what its first bootstrap said."""
     project = tmp_path_factory.mktemp("project")
     (project / "specs").mkdir()
     shutil.copy(ROOT / "deployments" / "specs" / f"{MODEL}.yaml", project / "specs")
-    platform = Platform(applied.machines, prefect_server, project, worker_python, free_port())
-    yield platform
-    platform.delete_deployments("ecs")
+    platform = Platform(applied.machines, prefect_server, project, "production")
+    return platform, platform.bootstrap()
 
 
 @pytest.fixture
-def target(applied: Applied, platform: Platform, monkeypatch: pytest.MonkeyPatch) -> EcsTarget:
+def target(applied: Applied, monkeypatch: pytest.MonkeyPatch) -> EcsTarget:
     """The target that flows load, made from the real output; the keys are those that a role would give."""
-    platform.bootstrap()
     for name, value in applied.machines.aws.items():
         monkeypatch.setenv(name, value)
-    target = Places.load("default").target
+    target = Places.load("production").target
     assert isinstance(target, EcsTarget)
     target.poll_seconds = 0.2
     return target
 
 
-def test_bootstrap_makes_everything_of_the_output_once(platform: Platform) -> None:
-    first = platform.bootstrap()
-    second = platform.bootstrap()
+def test_bootstrap_makes_everything_of_the_output_once(platform: tuple[Platform, list[str]]) -> None:
+    prefect, first = platform
 
-    assert "block mlops-ecs-target/default made" in first
+    assert "block mlops-ecs-target/production made" in first
     assert not [line for line in first if line.startswith("note:")]
-    assert second[-1] == "No change."
-
-
-def test_what_sync_writes_is_deployed_right_after(applied: Applied, platform: Platform) -> None:
-    image = applied.machines.value()["image"]
-
-    found = platform.deploy("ecs", image)
-
-    assert {each["job_variables"]["image"] for each in found} == {image}
-    assert len(found) > 5
+    assert prefect.bootstrap()[-1] == "No change."
 
 
 def test_the_target_of_the_output_serves_two_versions_and_divides_traffic(applied: Applied, target: EcsTarget) -> None:
-    bentos = Places.load("default").bentos
+    bentos = Places.load("production").bentos
     for slot, version in (("a", 1), ("b", 2)):
         # ECS registers the tasks of a service with its target group; moto runs none, so that is done here.
         tasks = [{"Id": f"10.0.0.{10 * version + task}", "Port": 3000} for task in range(target.tasks)]
