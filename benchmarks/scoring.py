@@ -245,7 +245,7 @@ def beside_hand(bench: Bench, model: str, runs: int) -> dict[str, Any]:
 
 
 def memory(bench: Bench, model: str) -> dict[str, Any]:
-    """The product's peak at each size."""
+    """The most that the product had resident at each size, mapped libraries included."""
     peaks = {}
     for size, batches in BATCHES.items():
         bench.forget()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -84,6 +86,27 @@ def test_a_candidate_that_answers_alike_may_go_on(places: Places) -> None:
     assert found.disagreed < 100
     shadow = places.tables.read("visits-scores", columns=["arm", "version"])
     assert set(zip(shadow["arm"], shadow["version"], strict=True)) == {("champion", 1), ("shadow", 2)}
+
+
+def test_labels_that_come_with_their_rows_count_in_the_windows_of_those(tmp_path: Path) -> None:
+    places, spec, rows = Places.local(tmp_path), spec_of(), visits(0, 20)
+    accept(places, spec, rows, "rows", day(20))
+    again = rows[rows["at"] >= day(19)].head(50)
+    again = again.assign(at=again["at"] - timedelta(days=3), buys=~again["buys"])
+    accept(places, spec, again, "the same visits on another day", day(20))
+    known = rows[rows["at"] < day(10)]
+    train_version(places, spec, known, day(10))
+    train_version(places, spec_of(features={"numeric": ["pages"]}), known, day(10), promoted=False)
+    score(places, spec, day(20))
+
+    _, found = beside(places, spec, 2)
+
+    new = pd.concat([rows[rows["at"] >= day(10)], again])
+    truth = new["buys"].to_numpy()
+    right = [load_champion.fn(places.tracking, spec, number).predict(new).labels == truth for number in (1, 2)]
+    assert (found.rows, found.labelled) == (2050, 2050)
+    assert found.champion_alone == np.sum(right[0] & ~right[1])
+    assert found.candidate_alone == np.sum(~right[0] & right[1])
 
 
 def test_the_champion_itself_is_no_candidate(places: Places) -> None:
