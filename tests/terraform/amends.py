@@ -199,7 +199,14 @@ def _services() -> None:
         vars(said._result["service"]).update({name: value for name, value in given.items() if value is not None})
         return said
 
+    def updated(method: Method, backend: EC2ContainerServiceBackend, properties: dict[str, Any]) -> Any:
+        # AWS fills in what a deployment configuration leaves out.
+        if given := properties.get("deployment_configuration"):
+            properties["deployment_configuration"] = {"maximumPercent": 200, "minimumHealthyPercent": 100} | given
+        return method(backend, properties)
+
     _around(EC2ContainerServiceResponse, "create_service", made)
+    _around(EC2ContainerServiceBackend, "update_service", updated)
 
 
 def _tasks() -> None:
