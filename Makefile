@@ -55,7 +55,7 @@ test: setup ## every behaviour and one path per stage, at most 15 minutes
 	$(PYTEST) -m "not slow" -n 2 --dist loadfile
 
 test-slow: setup ## drills, infrastructure and the demo, at most 50 minutes
-	$(PYTEST) -m slow
+	$(PYTEST) -m slow -n 2 --dist loadfile
 
 bench-demo: setup ## the whole year with its table of seconds, as JSON under docs/results/
 	$(BIN)/prefect-mlops demo --months 9 --results docs/results
