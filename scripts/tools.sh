@@ -3,6 +3,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 unset PYTHONDONTWRITEBYTECODE
+exec 9<scripts/tools.sh # of two at once the second waits
+! command -v flock >/dev/null || flock 9
 
 stamp=.tools/.lock.sha256
 digest=$({ pwd; cat requirements-tools.lock; } | sha256sum | cut -d ' ' -f 1)

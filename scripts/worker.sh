@@ -4,6 +4,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 unset PYTHONDONTWRITEBYTECODE
+exec 9<scripts/worker.sh # of two at once the second waits
+! command -v flock >/dev/null || flock 9
 
 packages='aiobotocore|aioitertools|boto3|botocore|prefect-aws|tenacity'
 stamp=.worker/.lock.sha256
