@@ -28,7 +28,7 @@ from prefect_mlops.flows.score import score
 from prefect_mlops.tasks import accept_labels
 from tests.tasks.scoring_cases import A_DAY, accept, day, spec_of, train_version, visits
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
 NEW_DAYS, END = 40, day(50)
