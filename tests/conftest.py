@@ -3,6 +3,7 @@
 import itertools
 import os
 import socket
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -268,3 +269,13 @@ def postgres(free_port: Callable[[], int]) -> Iterator[str]:
             yield f"postgresql+psycopg://tests@127.0.0.1:{port}/postgres"
         finally:
             run("pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+
+
+@pytest.fixture(scope="session")
+def worker_python() -> Path:
+    """The Python of the worker's image: that of these tests with prefect-aws and its boto3 before it."""
+    root = Path(__file__).parents[1]
+    done = subprocess.run([root / "scripts" / "worker.sh"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"prefect-aws of requirements-images.lock cannot be installed here: {done.stderr.strip()[-300:]}")
+    return root / ".worker" / "bin" / "python"

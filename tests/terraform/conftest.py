@@ -76,12 +76,3 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], i
     server = start_server("stand-in for AWS", command, environment, log, f"{address}/moto-api/data.json")
     yield address
     server.stop()
-
-
-@pytest.fixture(scope="session")
-def worker_python() -> Path:
-    """The Python of the worker's image: that of these tests with prefect-aws and its boto3 before it."""
-    done = subprocess.run([ROOT / "scripts" / "worker.sh"], capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"prefect-aws of requirements-images.lock cannot be installed here: {done.stderr.strip()[-300:]}")
-    return ROOT / ".worker" / "bin" / "python"
