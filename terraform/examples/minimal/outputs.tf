@@ -1,5 +1,6 @@
 output "mlops" {
   description = "What `prefect-mlops bootstrap` reads; the same keys in every environment, null where there is no such part."
+  sensitive   = true # nothing in it is secret, but it is long, and every apply would print it
   value = {
     contract                = 1
     name                    = var.name
@@ -17,4 +18,9 @@ output "mlops" {
     alarm_topic_arn         = null
     serving                 = null
   }
+}
+
+output "next" {
+  description = "What comes after an apply."
+  value       = "terraform output -json | prefect-mlops bootstrap -"
 }

@@ -1,5 +1,6 @@
 output "mlops" {
   description = "What `prefect-mlops bootstrap` reads; the same keys in every environment, null where there is no such part."
+  sensitive   = true # nothing in it is secret, but it is long, and every apply would print it
   value = {
     contract                = 1
     name                    = var.name
@@ -25,4 +26,9 @@ output "mlops" {
 output "ci_roles" {
   description = "ARN of each role of the workflows; empty without `github_repository`."
   value       = try(module.ci[0].role_arns, {})
+}
+
+output "next" {
+  description = "What comes after an apply."
+  value       = "terraform output -json | prefect-mlops bootstrap -"
 }
