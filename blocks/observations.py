@@ -138,7 +138,7 @@ class PredictionLog(Block):
         segments = spool.segments()
         known = tables.spool_offsets(table, sorted({_application(segment.stream) for segment in segments}))
         found = _gather(spool, segments, known, lost)
-        if found.positions and not tables.append_spool(table, pa.concat_tables(found.rows), found.positions):
+        if found.positions and not tables.append_spool(table, pa.concat_tables(found.rows), found.positions, known):
             return None
         reached = known | found.positions
         for segment in segments:

@@ -146,20 +146,21 @@ class DeltaTables(Block):
             said = self._described(there, table, batch)
         return said.version if said else None
 
-    def append_spool(self, table: str, rows: pa.Table, offsets: Mapping[str, int]) -> bool:
+    def append_spool(self, table: str, rows: pa.Table, offsets: Mapping[str, int], since: Mapping[str, int]) -> bool:
         """Append rows that were read from streams, together with how far each stream is read now.
 
         Args:
             table: The table's name; columns that it lacks are added to it.
             rows: The rows; none moves the offsets alone.
             offsets: How far each stream is read by these rows.
+            since: How far each was read before them.
 
         Returns:
-            False where another process has read any stream that far meanwhile; nothing was written then.
+            False where another process has read any of the streams meanwhile, however far; nothing was written then.
         """
         with self._reaching(table):
             add_columns(self._open_or_none(table), rows.schema)
-            committed, there = self._commit(table, rows, offsets, None)
+            committed, there = self._commit(table, rows, offsets, None, since=since)
             if committed and there.version() % SMALL_FILES == SMALL_FILES - 1:
                 self._merge_files(table)
         return committed
@@ -222,8 +223,9 @@ class DeltaTables(Block):
         transactions: Mapping[str, int],
         time: str | None,
         stamps: Sequence[str] = (),
+        since: Mapping[str, int] | None = None,
     ) -> tuple[bool, DeltaTable]:
-        """Write one version that also remembers its application transactions, unless they are known already."""
+        """Write one version that also remembers its application transactions, unless they moved on `since`."""
         from deltalake import CommitProperties, Transaction, write_deltalake
         from deltalake.exceptions import CommitFailedError, DeltaError
 
@@ -231,7 +233,7 @@ class DeltaTables(Block):
         for attempt in range(ATTEMPTS):
             there = self._open_or_none(table)
             if there is not None:
-                if any((there.transaction_version(name) or -1) >= reached for name, reached in transactions.items()):
+                if any((there.transaction_version(name) or 0) != (since or {}).get(name, 0) for name in transactions):
                     return False, there
                 rows = fit_columns(rows, schema_of(there), table)
             else:

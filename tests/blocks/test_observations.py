@@ -13,6 +13,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
@@ -234,7 +235,9 @@ BEFORE_ATTEMPTS = ["request_id", "row", "arm", "answered"]
 
 def test_a_table_from_before_there_were_attempts_goes_on(log: PredictionLog, tables: DeltaTables) -> None:
     rows, _ = parse_predictions([line(0).encode()])
-    tables.append_spool("m-predictions", rows.drop_columns(BEFORE_ATTEMPTS), {"spool:old.jsonl": 400})
+    tables.append_spool(
+        "m-predictions", rows.drop_columns(BEFORE_ATTEMPTS), {"spool:old.jsonl": 400}, {"spool:old.jsonl": 0}
+    )
     segment(log, 0, line(1) + line(2, request_id="r", row=0, arm="canary", answered=False))
 
     assert log.collect("m", tables) == 2
@@ -245,9 +248,23 @@ def test_a_table_from_before_there_were_attempts_goes_on(log: PredictionLog, tab
     assert tables.spool_offsets("m-predictions", ["spool:old.jsonl"]) == {"spool:old.jsonl": 400}
 
 
+def test_what_was_read_from_where_another_collector_has_gone_on_is_not_written(tables: DeltaTables) -> None:
+    rows = [parse_predictions([line(number).encode()])[0] for number in range(3)]
+    assert tables.append_spool("m-predictions", rows[0], {"spool:a.jsonl": 100}, {"spool:a.jsonl": 0})
+
+    # It looked before that commit, and read further than that, for the server had written on.
+    late = pa.concat_tables(rows[:2])
+    assert not tables.append_spool("m-predictions", late, {"spool:a.jsonl": 200}, {"spool:a.jsonl": 0})
+
+    assert tables.append_spool("m-predictions", rows[1], {"spool:a.jsonl": 200}, {"spool:a.jsonl": 100})
+    assert sorted(tables.read("m-predictions")["prediction_id"]) == ["0", "1"]
+
+
 def test_collectors_at_once_widen_an_old_table_once(log: PredictionLog, tables: DeltaTables) -> None:
     rows, _ = parse_predictions([line(0).encode()])
-    tables.append_spool("m-predictions", rows.drop_columns(BEFORE_ATTEMPTS), {"spool:old.jsonl": 400})
+    tables.append_spool(
+        "m-predictions", rows.drop_columns(BEFORE_ATTEMPTS), {"spool:old.jsonl": 400}, {"spool:old.jsonl": 0}
+    )
     for number in range(1, 9):
         segment(log, 0, line(number), stream=f"a-{number}")
 

@@ -42,7 +42,10 @@ class Asked(NamedTuple):
         return httpx.post(f"{self.url}/{path}", json=body, timeout=60).raise_for_status().json()
 
     def runs(self, flow: str) -> list[Any]:
-        return list(self.api("flow_runs/filter", flows={"name": {"any_": [flow]}}, sort="START_TIME_DESC"))
+        """Those of our deployments, the newest first; other tests have run releases on this server."""
+        ours = {"name": {"any_": [self.spec.name]}}
+        asked = {"flows": {"name": {"any_": [flow]}}, "deployments": ours, "sort": "START_TIME_DESC"}
+        return list(self.api("flow_runs/filter", **asked))
 
     def release(self) -> str:
         (deployment,) = self.api(

@@ -161,7 +161,7 @@ def test_a_served_answer_and_a_score_of_one_row_count_once_and_the_newer_one(pla
     from prefect_mlops.tasks.monitoring import _score
 
     assert places.tables.append_spool(
-        "visits-predictions", pa.Table.from_pandas(served, preserve_index=False), {"f": 1}
+        "visits-predictions", pa.Table.from_pandas(served, preserve_index=False), {"f": 1}, {"f": 0}
     )
     versions = pin_versions.fn(places.tables, LATER)
     recent = load_recent_rows.fn(places.tables, LATER, day(20), versions)
