@@ -110,7 +110,7 @@ def whole_answers() -> type[Any]:
 
     class WholeAnswers(HttpToolsProtocol):
         def connection_made(self, transport: Any) -> None:
-            super().connection_made(Whole(transport))  # type: ignore[arg-type]
+            super().connection_made(Whole(transport))  # type: ignore[arg-type]  # it stands in for one
 
         def on_response_complete(self) -> None:
             self.transport.write(b"")  # an answer to HEAD has no body to wait for
