@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Sequence
 from html import escape
 
@@ -16,6 +17,8 @@ STYLE = (
     "th,td{border:1px solid #ccc;padding:.25rem .6rem;text-align:left;overflow-wrap:break-word}th{background:#f2f5f9}"
     "img{max-width:100%}figure{margin:1rem 0}figcaption{color:#555}li{margin:.3rem 0}summary{cursor:pointer}"
 )
+# A pair whose marks stand outside of words: a mark within a name, as in a`b, opens and closes nothing.
+CODE = re.compile(r"(?<![\w`])`([^`\s](?:[^`]*[^`\s])?)`(?![\w`])")
 # A browser that honours this fetches nothing, whatever a name or a label holds.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
@@ -41,7 +44,7 @@ def as_page(document: Document) -> str:
 
 def _section(section: Section) -> str:
     told = _parts(section.parts)
-    return f"<h2>{escape(section.title)}</h2>\n{told}" if told else ""
+    return f"<h2>{_told(section.title)}</h2>\n{told}" if told else ""
 
 
 def _parts(parts: Sequence[Part]) -> str:
@@ -52,19 +55,25 @@ def _part(part: Part) -> str:
     if isinstance(part, Table):
         return _table(part) if part.rows else ""
     if isinstance(part, Picture):
-        drawn, shown = base64.b64encode(part.content).decode(), escape(part.caption)
+        drawn = base64.b64encode(part.content).decode()
         source = f"data:image/png;base64,{drawn}"
-        return f'<figure><img alt="{shown}" src="{source}"><figcaption>{shown}</figcaption></figure>'
+        image = f'<img alt="{escape(part.caption)}" src="{source}">'
+        return f"<figure>{image}<figcaption>{_told(part.caption)}</figcaption></figure>"
     if isinstance(part, Points):
-        told = "\n".join(f"<li><b>{escape(begin)}</b> {escape(sentence)}</li>" for begin, sentence in part.pairs)
+        told = "\n".join(f"<li><b>{_told(begin)}</b> {_told(sentence)}</li>" for begin, sentence in part.pairs)
         return f"<ul>\n{told}\n</ul>" if told else ""
     if isinstance(part, Links):
         told = " · ".join(_link(name, address) for name, address in part.addresses.items())
         return f"<p>{told}</p>" if told else ""
     if isinstance(part, Folded):
         told = _parts(part.parts)
-        return f"<details>\n<summary>{escape(part.summary)}</summary>\n{told}\n</details>" if told else ""
-    return f"<p>{escape(part)}</p>" if part else ""
+        return f"<details>\n<summary>{_told(part.summary)}</summary>\n{told}\n</details>" if told else ""
+    return f"<p>{_told(part)}</p>" if part else ""
+
+
+def _told(text: str) -> str:
+    """A text as it is, but for what stands between backticks, which is code."""
+    return CODE.sub(r"<code>\1</code>", escape(text))
 
 
 def _link(name: str, address: str) -> str:
@@ -74,6 +83,6 @@ def _link(name: str, address: str) -> str:
 
 
 def _table(found: Table) -> str:
-    top = "".join(f"<th>{escape(name)}</th>" for name in found.head)
-    lines = "\n".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in found.rows)
+    top = "".join(f"<th>{_told(name)}</th>" for name in found.head)
+    lines = "\n".join("<tr>" + "".join(f"<td>{_told(cell)}</td>" for cell in row) + "</tr>" for row in found.rows)
     return f"<table>\n<tr>{top}</tr>\n{lines}\n</table>"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from html import unescape
 
 import pytest
 from hypothesis import given
@@ -54,3 +55,31 @@ def test_no_name_speaks_html() -> None:
     assert "<script" not in page
     assert "default-src 'none'" in page
     assert as_page(WHOLE).count("<img") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Name `at_least` or `at_most`.", "Name <code>at_least</code> or <code>at_most</code>."),
+        ('(`<b onclick="x">`)', "(<code>&lt;b onclick=&quot;x&quot;&gt;</code>)"),
+        ("`</code><script>`", "<code>&lt;/code&gt;&lt;script&gt;</code>"),
+        ("'a`b' is not 'c`d'; name `on`", "&#x27;a`b&#x27; is not &#x27;c`d&#x27;; name <code>on</code>"),
+        ("`` ` ``x`` ``a`", "`` ` ``x`` ``a`"),
+    ],
+)
+def test_what_stands_between_backticks_is_code_on_the_page_and_speaks_no_html(text: str, shown: str) -> None:
+    page = as_page(Document("A", [text], [Section("B", [Table(["x"], [[text]]), Points([("y:", text)])])]))
+
+    assert f"<p>{shown}</p>" in page
+    assert f"<td>{shown}</td>" in page
+    assert f"<li><b>y:</b> {shown}</li>" in page
+
+
+@given(st.text("`<>a \"'&/"))
+def test_backticks_of_a_name_open_nothing_but_code_and_lose_no_other_character(text: str) -> None:
+    shown = as_page(Document("A", [f"x{text}"], [])).split("<p>")[1].split("</p>")[0]
+    bare = re.sub(r"</?code>", "`", shown)
+
+    assert shown.count("<code>") == shown.count("</code>")
+    assert "<" not in bare
+    assert unescape(bare) == f"x{text}"
