@@ -22,19 +22,28 @@ __all__ = ["NoLeakage"]
 MOST_ROWS = 2_000
 """Enough to tell a column that ranks 99.5% of pairs rightly from an honest one."""
 NAMED = 5
+TWINS_CURE = (
+    "leave copies out of the data, or keep them on one side with `split: {kind: by-group}`; where they are no copies, "
+    "raise `max_twins` of the gate."
+)
 
 
 class NoLeakage(Frozen):
     """No row judges that was learned from, no training row is later than the judging ones, and no column is the target.
 
     What it finds are facts, not samples, so nothing is tested and nothing corrected. Equal rows on both sides come by
-    chance where features are coarse; `max_twins` says how many are no leak.
+    chance where features are coarse; `max_twins` says how many beyond those are no leak.
     """
 
     kind: Literal["no-leakage"] = "no-leakage"
     family: Literal["limit"] = "limit"
     max_twins: Annotated[
-        float, Field(ge=0, le=1, description="Share of judging rows equal to a training row in features and target.")
+        float,
+        Field(
+            ge=0,
+            le=1,
+            description="Share of judging rows that may equal a training row in features and target, beyond chance.",
+        ),
     ] = 0.05
     strength: Annotated[
         float,
@@ -86,7 +95,7 @@ class NoLeakage(Frozen):
 
     def _rows(self, scored: Scored, training: pd.DataFrame) -> Iterator[Check]:
         """Rows on both sides of the split."""
-        from prefect_mlops.core.splits.overlap import overlap
+        from prefect_mlops.core.splits.overlap import overlap, twins_by_chance
 
         spec, rows = scored.spec, scored.rows
         shared = overlap(training, rows, spec.data.key, spec.features.names, spec.target.column)
@@ -98,13 +107,15 @@ class NoLeakage(Frozen):
             rows=len(rows),
             reason=f"{len(shared.same_key):,} of {len(rows):,} judging rows have a key that stands in training{named}.",
         )
-        share = shared.shares[2]
+        share, bound = shared.shares[2], self.max_twins
+        said = f"{share:.2%} of judging rows equal a training row, target too ({bound:.0%} may"
+        if share > bound:
+            chance = twins_by_chance(training, rows, [*spec.features.names, spec.target.column])
+            bound = min(1.0, bound + chance)
+            said += f", and {chance:.2%} do by chance"
+        cure = f"; {TWINS_CURE}" if share > bound else "."
         yield Check(
-            name="rows with a twin in training",
-            value=share,
-            bound=self.max_twins,
-            rows=len(rows),
-            reason=f"{share:.2%} of judging rows equal a training row, target too ({self.max_twins:.0%} may).",
+            name="rows with a twin in training", value=share, bound=bound, rows=len(rows), reason=f"{said}){cure}"
         )
 
 

@@ -13,7 +13,10 @@ from prefect_mlops.core.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Overlap", "overlap"]
+__all__ = ["Overlap", "overlap", "twins_by_chance"]
+
+CHANCE = 0.999
+"""In so many of a thousand cases no more rows are alike than `twins_by_chance` says."""
 
 
 class Overlap(NamedTuple):
@@ -88,6 +91,52 @@ def overlap(
     named, alike = hash_rows(both[list(key)])[1], hash_rows(both[list(features)])[1]
     whole = alike + hash_rows(both[[target]])[1]
     return Overlap(len(judging), *(_known(hashes, len(training)) for hashes in (named, alike, whole)))
+
+
+def twins_by_chance(training: pd.DataFrame, judging: pd.DataFrame, columns: Sequence[str]) -> float:
+    """The share of judging rows that may equal a training row where nobody copied any.
+
+    Two estimates, of which the smaller counts. If no column knew of another, a row whose values have the shares p, q
+    and so on of their columns would equal one of n training rows with a chance of 1 - (1 - p q ...)**n: copies of rows
+    with many values are no chance. And a new row is unlike all others as often as training rows are (Good): where rows
+    are unlike by design, copies of them are no chance either. Many columns that know much of each other make more rows
+    alike than it says; copies of rows with a single column of many values go by unseen.
+
+    Args:
+        training: Rows that the model learns from.
+        judging: Rows that judge it; at least one.
+        columns: The features and the target.
+
+    Returns:
+        The share that is passed in one of a thousand cases, for as many rows as judge.
+
+    References:
+        Good (1953), Biometrika 40(3-4), 237-264.
+
+    Examples:
+        Eight equal coins are four different rows at most: each of two judging rows finds its like in training.
+
+        >>> coins = pd.DataFrame({"x": [0, 1] * 4, "y": [0, 0, 1, 1] * 2})
+        >>> twins_by_chance(coins, coins.head(2), ["x", "y"])
+        1.0
+        >>> twins_by_chance(coins.head(4), coins.head(2), ["x", "y"])
+        0.0
+    """
+    from scipy import stats
+
+    learned, judges = len(training), len(judging)
+    both = pd.concat([training[list(columns)], judging[list(columns)]], ignore_index=True)
+    likely, whole = np.ones(judges), np.zeros(len(both), dtype=np.uint64)
+    for name in columns:
+        hashes = hash_rows(both[[name]])[1]
+        whole += hashes
+        values, counts = np.unique(hashes[:learned], return_counts=True)
+        place = np.minimum(np.searchsorted(values, hashes[learned:]), len(values) - 1)
+        likely *= np.where(values[place] == hashes[learned:], counts[place] / learned, 0.0)
+    dealt = float(np.mean(1 - (1 - likely) ** learned))
+    alone = np.unique(whole[:learned], return_counts=True)[1]
+    seen = 1 - int((alone == 1).sum()) / learned
+    return float(stats.binom.ppf(CHANCE, judges, min(dealt, seen)) / judges)
 
 
 def _known(hashes: np.ndarray, learned: int) -> np.ndarray:

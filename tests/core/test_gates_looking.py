@@ -125,6 +125,47 @@ def test_twins_across_the_split_are_a_leak_where_they_are_many() -> None:
 
     assert verdict.outcome == "fail"
     assert "9.09% of judging rows equal a training row" in verdict.reason
+    assert "`split: {kind: by-group}`; where they are no copies, raise `max_twins` of the gate." in verdict.reason
+
+
+def coarse(count: int, seed: int) -> pd.DataFrame:
+    """Three features of two values each: sixteen different rows, with the target."""
+    chance = np.random.default_rng(seed)
+    bits = {name: chance.integers(0, 2, count) for name in ("x", "z", "shop")}
+    rows = pd.DataFrame({"id": np.arange(count) + 1_000_000 * seed, **bits})
+    return rows.assign(y=rows["x"] + rows["z"] + chance.normal(size=count) > 1)
+
+
+@pytest.mark.parametrize("count", [60, 300, 4_000])
+def test_few_possible_rows_are_alike_by_chance_and_no_leak(count: int) -> None:
+    verdict = asked(LEAKAGE, rows=coarse(count // 3, seed=1), training=coarse(count, seed=0))
+    (twins,) = (check for check in verdict.checks if "twin" in check.name)
+
+    assert verdict.outcome == "pass"
+    assert twins.value is not None
+    assert twins.value > 0.9
+    assert "do by chance" in twins.reason
+
+
+def test_a_table_whose_rows_were_doubled_before_the_split_leaks_though_training_holds_twins_too() -> None:
+    doubled = pd.concat([rows_of(2_000).assign(shop="north")] * 3, ignore_index=True).sample(frac=1.0, random_state=0)
+    doubled = doubled.assign(id=np.arange(6_000))
+
+    verdict = asked(LEAKAGE, rows=doubled.tail(1_500), training=doubled.head(4_500))
+
+    assert verdict.outcome == "fail"
+    assert "of judging rows equal a training row" in verdict.reason
+
+
+def test_copies_among_rows_of_which_none_is_like_another_by_design_are_a_leak() -> None:
+    chance = np.random.default_rng(0)
+    places, y = chance.permutation(64 * 64), chance.random(64 * 64) < 0.5
+    grid = rows_of(64 * 64).assign(x=places // 64, z=places % 64, shop="north", y=y)
+    training, rest = grid.head(3_000), grid.tail(1_096)
+    mixed = pd.concat([rest, training.head(150).assign(id=np.arange(150) + 9_000_000)], ignore_index=True)
+
+    assert asked(LEAKAGE, rows=rest, training=training).outcome == "pass"
+    assert asked(LEAKAGE, rows=mixed, training=training).outcome == "fail"
 
 
 def test_a_column_that_is_the_target_is_named() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from prefect_mlops.core.errors import DataError
 from prefect_mlops.core.evaluation import holdout_digest
 from prefect_mlops.core.spec import ModelSpec
-from prefect_mlops.core.splits.overlap import Overlap, overlap
+from prefect_mlops.core.splits.overlap import Overlap, overlap, twins_by_chance
 
 rows = st.lists(
     st.tuples(st.integers(0, 12), st.integers(0, 2), st.sampled_from(["p", "q", None]), st.booleans()), min_size=1
@@ -70,6 +70,21 @@ def test_a_missing_column_and_missing_rows_are_refused() -> None:
         found(whole, whole.head(0))
 
 
+@pytest.mark.parametrize(("values", "share"), [(2, 1.0), (10, 0.85), (30, 0.05), (1_000, 0.0)])
+def test_rows_of_independent_columns_are_seldom_a_point_more_alike_than_chance_says(values: int, share: float) -> None:
+    chance, more, shares = np.random.default_rng(values), 0, []
+    for _ in range(100):
+        cells = {name: chance.integers(0, values, 1_000) for name in ("x", "c")}
+        many = pd.DataFrame({"id": np.arange(1_000), **cells, "y": chance.random(1_000) < 0.3})
+        learned, judged = many.head(700), many.tail(300)
+        shares.append(found(learned, judged).shares[2])
+        more += shares[-1] > twins_by_chance(learned, judged, ("x", "c", "y")) + 0.01
+
+    print(f"{values} values: {np.mean(shares):.3f} alike, more than said in {more} of 100")
+    assert np.mean(shares) >= share
+    assert more <= 3
+
+
 def test_hundreds_of_thousands_of_rows_are_compared_in_seconds() -> None:
     chance = np.random.default_rng(0)
     cells = {f"f{number}": chance.normal(size=200_000) for number in range(8)}
@@ -81,6 +96,7 @@ def test_hundreds_of_thousands_of_rows_are_compared_in_seconds() -> None:
 
     assert time.process_time() - began < 3
     assert told.same_rows.tolist() == list(range(50_000, 50_005))
+    assert twins_by_chance(many.iloc[:150_000], judged, (*cells, "y")) == 0
 
 
 @settings(max_examples=30, deadline=None)
