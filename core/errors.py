@@ -12,6 +12,7 @@
     ├── TrackingUnavailable  ConnectionError  the tracking server does not answer
     ├── ServingError         RuntimeError  a server that does not start or answers wrongly
     ├── PortInUse            OSError       a port that somebody else holds
+    ├── ModelBusy            RuntimeError  a model that another run writes to, for longer than this one waits
     └── LedgerBroken         ValueError    a ledger whose chain of hashes does not hold
 
 Every class passes all its arguments to `super().__init__`, so that an error survives the way back from
@@ -24,6 +25,7 @@ __all__ = [
     "DataError",
     "LedgerBroken",
     "MlopsError",
+    "ModelBusy",
     "NotFound",
     "NotMeasured",
     "PartError",
@@ -249,6 +251,28 @@ class PortInUse(MlopsError, OSError):
 
     def __str__(self) -> str:
         return f"Port {self.port}, wanted for {self.purpose}, is in use by another process. {self.cure}."
+
+
+class ModelBusy(MlopsError, RuntimeError):
+    """Another run writes to a model, and goes on with it for longer than this one waits.
+
+    Not a TimeoutError, of which Prefect makes a run that took too long itself.
+
+    Args:
+        model: The model's name.
+        holder: Who writes to it and since when, as far as the server tells.
+        waited: How long it was waited for.
+    """
+
+    def __init__(self, model: str, holder: str, waited: str) -> None:
+        super().__init__(model, holder, waited)
+        self.model, self.holder, self.waited = model, holder, waited
+
+    def __str__(self) -> str:
+        return (
+            f"{self.model} is held by {self.holder}; after {self.waited} it was waited for no longer, and nothing was "
+            "changed. Run this again when that has ended, or cancel it."
+        )
 
 
 class LedgerBroken(MlopsError, ValueError):

@@ -31,7 +31,7 @@ ENDS = (
     *("Completed", "Failed", "Cancelled", "Crashed", "TimedOut"),
     *("Accepted", "Rejected", "PartlyRejected", "NothingNew"),
     *("Undecided", "Promoted", "RolledBack", "Outdated", "Refused"),
-    *("Scored", "Healthy", "Breached", "Degraded", "Drifted", "Unknown", "Unserved", "NotDue", "Told"),
+    *("Scored", "Healthy", "Breached", "Degraded", "Drifted", "Unknown", "Unserved", "NotDue", "Postponed", "Told"),
     *("Better", "Worse", "NoDifference", "Ongoing", "Invalid", "Stopped", "Idle"),
 )
 """The names of end states: Prefect's own, and those of our flows, which it announces under these names."""

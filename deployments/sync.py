@@ -12,7 +12,7 @@ from prefect_mlops.core.events import SUBJECT_LABEL, Event
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.core.specfile import load_spec
 from prefect_mlops.deployments.standing import alert_deployment, watch_deployment
-from prefect_mlops.deployments.triggers import resume_trigger, undo_trigger, withdraw_trigger
+from prefect_mlops.deployments.triggers import again_trigger, resume_trigger, undo_trigger, withdraw_trigger
 from prefect_mlops.deployments.where import AS_IT_IS, Where
 
 __all__ = ["is_stale", "read_specs", "render_project", "require_room", "write_project"]
@@ -206,7 +206,8 @@ def _triggers(spec: ModelSpec, flow: str) -> list[dict[str, Any]]:  # noqa: PLR0
     if flow == "retrain":
         states = (Event.MODEL_DEGRADED, Event.CHAMPION_MISSING)
         asked = EVENT_VERSIONS | reason
-        return [_trigger(spec, "retrain", state, asked, for_each=ONCE_A_WHILE, within=cool_down) for state in states]
+        due = [_trigger(spec, "retrain", state, asked, for_each=ONCE_A_WHILE, within=cool_down) for state in states]
+        return [*due, again_trigger(spec)]
     accepted = {name: template for name, template in EVENT_VERSIONS.items() if name != "labels_version"}
     scoring = [_trigger(spec, "score", Event.DATA_ACCEPTED, accepted, for_each=ONCE_EACH)]
     return scoring if flow == "score" and spec.scoring.on_data else []

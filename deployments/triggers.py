@@ -4,35 +4,50 @@ from typing import Any
 
 from prefect_mlops.core.spec import ModelSpec
 
-__all__ = ["resume_trigger", "undo_trigger", "withdraw_trigger"]
+__all__ = ["again_trigger", "resume_trigger", "undo_trigger", "withdraw_trigger"]
 
 STOPPED = tuple(f"prefect.flow-run.{end}" for end in ("Crashed", "Failed", "TimedOut"))
+PAUSE_SECONDS = 1800.0
+"""Between two tries of a retraining: it waits for its turn as long again, and a rollout may take hours."""
+
+
+def again_trigger(spec: ModelSpec) -> dict[str, Any]:
+    """A retraining that found its model taken, by a canary above all, is asked for again when some time has gone by."""
+    asked = {"reason": "It was postponed before."}
+    again = _when_ended(
+        spec, "mlops-retrain", "retrain-when-retraining-postponed", ("prefect.flow-run.Postponed",), asked
+    )
+    return again | {"schedule_after": PAUSE_SECONDS}
 
 
 def resume_trigger(spec: ModelSpec) -> dict[str, Any]:
     """A release whose run stopped half-way is gone on with; without one left the new run ends at once."""
-    return _when_release(spec, "release-when-release-stopped", STOPPED, {"version": 0})
+    return _when_ended(spec, "mlops-release", "release-when-release-stopped", STOPPED, {"version": 0})
 
 
 def undo_trigger(spec: ModelSpec) -> dict[str, Any]:
     """Whoever cancels a release wants no more of it, and a canary without its judge would keep its traffic for ever."""
     asked = {"version": 0, "cancelled": "{{ event.resource.id }}"}
-    return _when_release(spec, "release-when-release-cancelled", ("prefect.flow-run.Cancelled",), asked)
+    return _when_ended(spec, "mlops-release", "release-when-release-cancelled", ("prefect.flow-run.Cancelled",), asked)
 
 
 def withdraw_trigger(spec: ModelSpec) -> dict[str, Any]:
     """The server fails a run that nobody answers, and no hook of the flow runs: its own event is the only trace."""
-    return _when_release(spec, "withdraw-when-release-failed", STOPPED[1:2], {"run": "{{ event.resource.id }}"})
+    return _when_ended(
+        spec, "mlops-release", "withdraw-when-release-failed", STOPPED[1:2], {"run": "{{ event.resource.id }}"}
+    )
 
 
-def _when_release(spec: ModelSpec, name: str, states: tuple[str, ...], asked: dict[str, Any]) -> dict[str, Any]:
+def _when_ended(
+    spec: ModelSpec, flow: str, name: str, states: tuple[str, ...], asked: dict[str, Any]
+) -> dict[str, Any]:
     return {
         "type": "event",
         "name": f"{spec.name}-{name}",
         "enabled": True,
         "match": {"prefect.resource.id": "prefect.flow-run.*"},
         "match_related": [
-            {"prefect.resource.role": "flow", "prefect.resource.name": "mlops-release"},
+            {"prefect.resource.role": "flow", "prefect.resource.name": flow},
             {"prefect.resource.role": "deployment", "prefect.resource.name": spec.name},
         ],
         "expect": list(states),

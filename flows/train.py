@@ -20,7 +20,6 @@ from prefect_mlops.tasks import (
     load_places,
     load_suite,
     log_candidate,
-    one_writer,
     pin_versions,
     profile_candidate,
     publish_card,
@@ -36,6 +35,7 @@ from prefect_mlops.tasks import (
     time_candidate,
     time_of_run,
     trace_lineage,
+    turn_to_write,
 )
 
 __all__ = ["train"]
@@ -45,6 +45,7 @@ OUTCOMES = {
     "rejected": Event.CANDIDATE_REJECTED,
     "undecided": Event.CANDIDATE_UNDECIDED,
 }
+LATER = "Nothing was learned. What `mlops-retrain` was asked for it asks for again by itself; else train again by hand."
 
 
 @flow(name="mlops-train", timeout_seconds=4 * 3600)
@@ -68,7 +69,9 @@ def train(
     """
     moment = time_of_run(as_of)
     places = load_places(environment)
-    with one_writer(spec.name):
+    with turn_to_write(spec.name) as busy:
+        if busy:
+            return Completed(name="Postponed", message=f"{busy} {LATER}")
         versions = pin_versions(places.tables, spec, data_version, labels_version)
         champion = read_champion(places.tracking, spec)
         rows = load_labelled_rows(places.tables, spec, moment, versions)

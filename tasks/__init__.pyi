@@ -34,7 +34,17 @@ from .rollout import (
     undo_rollout,
     withdraw_version,
 )
-from .runs import first_writer, load_places, load_source, one_writer, run_key, run_logger, run_name, time_of_run
+from .runs import (
+    first_writer,
+    load_places,
+    load_source,
+    one_writer,
+    run_key,
+    run_logger,
+    run_name,
+    time_of_run,
+    turn_to_write,
+)
 from .scoring import plan_scores, publish_scores, score_windows
 from .searching import search_candidate
 from .service_health import drop_hold_back, judge_champion, watch_champion
@@ -140,6 +150,7 @@ __all__ = [
     "train_candidate",
     "train_in_parts",
     "try_beside",
+    "turn_to_write",
     "undo_rollout",
     "usurper_watch",
     "validate_data",

@@ -13,7 +13,7 @@ from prefect import runtime
 from prefect.exceptions import MissingContextError
 from prefect.logging import get_run_logger
 
-from prefect_mlops.core.errors import DataError
+from prefect_mlops.core.errors import DataError, ModelBusy
 from prefect_mlops.core.names import write_limit
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ __all__ = [
     "run_logger",
     "run_name",
     "time_of_run",
+    "turn_to_write",
 ]
 
 WAIT_SECONDS = 1800
@@ -108,13 +109,15 @@ def one_writer(model: str, wait_seconds: float = WAIT_SECONDS) -> Iterator[None]
     The limit `<model>-write` must exist (`prefect-mlops bootstrap` makes it). After the death of its holder it
     frees when the holder's lease ends, within two minutes. Outside of a flow run there is nobody to wait for.
 
+    While a run holds the limit it has the limit's name as a tag: Prefect's API tells nobody whose a slot is.
+
     Args:
         model: The model's name.
         wait_seconds: How long another writer is waited for, half an hour by default.
 
     Raises:
         ConcurrencySlotAcquisitionError: The limit does not exist.
-        TimeoutError: The other writer took longer.
+        ModelBusy: The other writer took longer.
     """
     if runtime.flow_run.id is None:
         yield
@@ -122,8 +125,33 @@ def one_writer(model: str, wait_seconds: float = WAIT_SECONDS) -> Iterator[None]
     from prefect.concurrency.sync import concurrency
 
     limit = write_limit(model)
-    with concurrency(limit, occupy=1, timeout_seconds=wait_seconds, lease_duration=LEASE_SECONDS, strict=True):
+    lock = concurrency(limit, occupy=1, timeout_seconds=wait_seconds, lease_duration=LEASE_SECONDS, strict=True)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(lock)
+        except TimeoutError as error:
+            raise ModelBusy(model, _holder(limit), _span(wait_seconds)) from error
+        stack.enter_context(_tagged(limit))
         yield
+
+
+@contextlib.contextmanager
+def turn_to_write(model: str, wait_seconds: float = WAIT_SECONDS) -> Iterator[str]:
+    """Lock a model as `one_writer` does; where another run keeps it, say so instead of failing.
+
+    Yields:
+        Who holds the model, a sentence; empty where this run does.
+
+    Raises:
+        ConcurrencySlotAcquisitionError: The limit does not exist.
+    """
+    with contextlib.ExitStack() as stack:
+        busy = ""
+        try:
+            stack.enter_context(one_writer(model, wait_seconds))
+        except ModelBusy as error:
+            busy = f"{model} is held by {error.holder}, which was waited for {error.waited}."
+        yield busy
 
 
 @contextlib.contextmanager
@@ -138,8 +166,8 @@ def first_writer(model: str) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(one_writer(model, POLITE_SECONDS))
-        except TimeoutError:
-            run_logger().warning("Another run still writes to %s; this one goes on beside it.", model)
+        except ModelBusy as error:
+            run_logger().warning("%s still writes to %s; this one goes on beside it.", error.holder, model)
         yield
 
 
@@ -148,3 +176,43 @@ def publish_markdown(markdown: str, key: str, description: str = "") -> None:
     from prefect.artifacts import create_markdown_artifact
 
     create_markdown_artifact(markdown, key=key, description=description or None)
+
+
+@contextlib.contextmanager
+def _tagged(tag: str) -> Iterator[None]:
+    """Give this run one tag more for a while."""
+    known = {*runtime.flow_run.tags}
+    _set_tags({*known, tag})
+    try:
+        yield
+    finally:
+        _set_tags(known)
+
+
+def _set_tags(tags: set[str]) -> None:
+    """A server that does not take them stops nobody."""
+    import httpx
+    from prefect.client.orchestration import get_client
+
+    with contextlib.suppress(httpx.HTTPError), get_client(sync_client=True) as client:
+        client.update_flow_run(uuid.UUID(runtime.flow_run.id), tags=tags)
+
+
+def _holder(limit: str) -> str:
+    """The run that has the limit's tag, and since when it runs."""
+    import httpx
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas import filters
+    from prefect.client.schemas.objects import StateType
+
+    running = filters.FlowRunFilterState(type=filters.FlowRunFilterStateType(any_=[StateType.RUNNING]))
+    tagged = filters.FlowRunFilter(state=running, tags=filters.FlowRunFilterTags(all_=[limit]))
+    with contextlib.suppress(httpx.HTTPError), get_client(sync_client=True) as client:
+        for run in client.read_flow_runs(flow_run_filter=tagged, limit=1):
+            since = f" since {run.start_time:%Y-%m-%d %H:%M} UTC" if run.start_time else ""
+            return f"{client.read_flow(run.flow_id).name} {run.name!r}{since}"
+    return "another run"
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:g} seconds"

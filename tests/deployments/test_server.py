@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -188,6 +189,27 @@ def test_events_start_the_deployments_with_parameters_of_the_right_type(deployed
         "reason": "rmse is 99",
     }
     assert (release["parameters"]["version"], release["parameters"]["as_of"]) == (4, "2013-05-01T00:00:00+00:00")
+
+
+def test_a_postponed_retraining_is_asked_for_again_half_an_hour_later(deployed: Deployed) -> None:
+    def mine() -> list[Any]:
+        return [each for each in runs_of(deployed.url, "mlops-retrain") if _is(each, "wine-cultivar")]
+
+    named = {"flows": {"name": {"any_": ["mlops-retrain"]}}, "deployments": {"name": {"any_": ["wine-cultivar"]}}}
+    (deployment,) = api(deployed.url, "deployments/filter", **named)
+    first = api(deployed.url, f"deployments/{deployment['id']}/create_flow_run")
+    known = {each["id"] for each in mine()}
+    moment = datetime.now(UTC)
+    state = {"type": "COMPLETED", "name": "Postponed", "message": "a canary runs"}
+    api(deployed.url, f"flow_runs/{first['id']}/set_state", state=state, force=True)
+
+    (again,) = wait_for(lambda: [each for each in mine() if each["id"] not in known])
+    wait = datetime.fromisoformat(again["expected_start_time"]) - moment
+    assert timedelta(minutes=29) < wait < timedelta(minutes=31)
+    assert again["parameters"]["reason"] == "It was postponed before."
+    assert again["parameters"].get("data_version", -1) == -1
+    for run in (first, again):
+        httpx.delete(f"{deployed.url}/flow_runs/{run['id']}")
 
 
 @pytest.mark.usefixtures("prefect_api")

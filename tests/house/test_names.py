@@ -32,6 +32,7 @@ SAMPLES: dict[str, tuple[object, ...]] = {
     "TrackingUnavailable": ("http://mlflow:5000", "connection refused"),
     "ServingError": ("The server did not become ready in 30 s", "Look at its log"),
     "PortInUse": (8780, "the gateway", "Choose another port in the target block"),
+    "ModelBusy": ("wine-cultivar", "mlops-release 'calm-owl' since 2026-03-01 10:00 UTC", "30 minutes"),
     "LedgerBroken": (7, "its digest is another"),
 }
 TREE = [getattr(errors, name) for name in errors.__all__]
