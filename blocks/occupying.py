@@ -11,14 +11,14 @@ import time
 from pathlib import Path
 
 from prefect_mlops.blocks.bentos import BentoStore
-from prefect_mlops.blocks.gateway import tell_gateway
+from prefect_mlops.blocks.gateway import end_gateway, tell_gateway
 from prefect_mlops.blocks.placements import Assignment, ModelPlaces, Occupied, Placements, Trouble, changing
 from prefect_mlops.blocks.secretfiles import read_secret
 from prefect_mlops.blocks.serving import BentoProcess
 from prefect_mlops.core.errors import MlopsError, ServingError
 from prefect_mlops.core.names import Slot
 
-__all__ = ["bring_up", "forgive", "missing", "note_end", "serving", "vacate"]
+__all__ = ["bring_up", "end_all", "forgive", "missing", "note_end", "require_idle", "serving", "vacate", "withdraw"]
 
 MOST_ENDS = 6
 """How often in a row a server may end before nobody starts it again by himself."""
@@ -30,6 +30,17 @@ def serving(places: ModelPlaces, slot: Slot) -> Occupied | None:
     if wanted is None or occupied is None or occupied.order != wanted.order:
         return None
     return occupied if occupied.ready and occupied.process.alive() else None
+
+
+def require_idle(placements: Placements, model: str, slot: Slot) -> None:
+    """Refuse a slot that has traffic.
+
+    Raises:
+        ServingError: It has.
+    """
+    share = placements.of(model).weights.get(slot)
+    if share:
+        raise ServingError(f"Slot {slot} of {model} still takes {share}% of the traffic", "Move it first")
 
 
 def missing(placements: Placements, model: str | None = None) -> list[tuple[str, Slot]]:
@@ -88,8 +99,12 @@ def bring_up(folder: Path, model: str, slot: Slot) -> Occupied:
         return places.slots[slot]
 
 
-def vacate(folder: Path, placements: Placements, model: str, slot: Slot) -> None:
-    """Empty a slot, first in the gateway's eyes; the caller holds the lock and has drained it."""
+def withdraw(folder: Path, placements: Placements, model: str, slot: Slot) -> None:
+    """Take a slot's server out of sight, first the gateway's; it runs, and is written down, until `vacate`.
+
+    Two steps, each written by itself, so that where nothing can be written nothing has ended either. The caller holds
+    the lock and has drained the slot.
+    """
     places = placements.of(model)
     places.wanted.pop(slot, None)
     places.troubles.pop(slot, None)
@@ -98,12 +113,38 @@ def vacate(folder: Path, placements: Placements, model: str, slot: Slot) -> None
         places.mirror = None
     if places.former == slot:
         places.former = None
-    occupied = places.slots.pop(slot, None)
-    if occupied is None:
-        return
-    if placements.gateway and placements.gateway.alive():
-        tell_gateway(folder, placements)
-    occupied.process.stop()
+    if slot in places.slots:
+        places.slots[slot] = places.slots[slot].model_copy(update={"ready": False})
+        if placements.gateway and placements.gateway.alive():
+            tell_gateway(folder, placements)
+
+
+def vacate(placements: Placements, model: str, slot: Slot) -> None:
+    """End what runs in a slot that was withdrawn; the caller holds the lock."""
+    occupied = placements.of(model).slots.pop(slot, None)
+    if occupied:
+        occupied.process.stop()
+
+
+def end_all(folder: Path, patience_seconds: float) -> None:
+    """End the gateway and every server, once it is written that none is wanted.
+
+    Raises:
+        OSError: That cannot be written; then everything goes on. Where it is written and all has ended, but not that,
+            the next call finds nothing to end.
+        ServingError: The state is damaged.
+    """
+    with changing(folder) as placements:
+        placements.listening = None
+        for places in placements.models.values():
+            places.wanted.clear()
+    with changing(folder) as placements:
+        if placements.gateway:
+            end_gateway(placements.gateway, patience_seconds)
+        for places in placements.models.values():
+            for occupied in places.slots.values():
+                occupied.process.stop()
+        placements.gateway, placements.listening, placements.models = None, None, {}
 
 
 def note_end(folder: Path, model: str, slot: Slot) -> Trouble | None:

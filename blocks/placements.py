@@ -16,7 +16,7 @@ from prefect_mlops.core.errors import ServingError
 from prefect_mlops.core.names import Slot
 from prefect_mlops.core.parts import Frozen
 
-__all__ = ["Assignment", "Occupied", "Placements", "Trouble", "changing", "read_placements"]
+__all__ = ["Assignment", "Occupied", "Placements", "Trouble", "changing", "read_placements", "unwritten"]
 
 
 class Assignment(Frozen):
@@ -151,6 +151,12 @@ def changing(folder: Path) -> Iterator[Placements]:
                         if process not in known:
                             process.stop()
                     raise
+
+
+def unwritten(folder: Path, error: OSError) -> ServingError:
+    """What to say where the state could not be written."""
+    said = f"{folder} cannot be written ({error.strerror}); what served before goes on with the traffic it had"
+    return ServingError(said, "Make room there and run again")
 
 
 def _processes(placements: Placements) -> list[ServingProcess]:

@@ -14,9 +14,9 @@ from prefect_mlops.blocks.about import DOCUMENTATION, LOGO
 from prefect_mlops.blocks.bentos import BentoStore
 from prefect_mlops.blocks.envoy import Listening, Mirror
 from prefect_mlops.blocks.envoyadmin import Counters, read_counters
-from prefect_mlops.blocks.gateway import drain_slot, end_gateway, ensure_gateway, tell_again, tell_gateway
-from prefect_mlops.blocks.occupying import bring_up, missing, serving, vacate
-from prefect_mlops.blocks.placements import Assignment, Occupied, Placements, changing, read_placements
+from prefect_mlops.blocks.gateway import drain_slot, ensure_gateway, tell_again, tell_gateway
+from prefect_mlops.blocks.occupying import bring_up, end_all, missing, require_idle, serving, vacate, withdraw
+from prefect_mlops.blocks.placements import Assignment, Occupied, Placements, changing, read_placements, unwritten
 from prefect_mlops.blocks.requestlog import RequestsSeen
 from prefect_mlops.blocks.secretfiles import keep_secret
 from prefect_mlops.blocks.settings import place
@@ -109,7 +109,9 @@ class LocalTarget(Block):
                 )
         drain_slot(self.root(), model, slot, self.drain_seconds)
         with self._changing() as placements:
-            vacate(self.root(), placements, model, slot)
+            withdraw(self.root(), placements, model, slot)
+        with self._changing() as placements:
+            vacate(placements, model, slot)
             places = placements.of(model)
             places.rollout = order = placements.generation = placements.generation + 1
             places.wanted[slot] = Assignment(
@@ -122,7 +124,7 @@ class LocalTarget(Block):
         try:
             return made_so(self.root(), model, slot, order)
         except OSError as error:
-            raise self._unwritten(error) from error
+            raise unwritten(self.root(), error) from error
 
     def ensure(self, model: str | None = None) -> tuple[str, ...]:
         """Start again what died, with the traffic it had, also what the supervisor has given up.
@@ -256,27 +258,31 @@ class LocalTarget(Block):
         """Empty a slot, when it has answered what it was sent; nothing happens when it is empty.
 
         Raises:
-            ServingError: The slot still has traffic.
+            ServingError: The slot still has traffic, or that it is empty cannot be written down; then it goes on.
         """
         with self._changing() as placements:
-            self._require_idle(placements, model, slot)
+            require_idle(placements, model, slot)
             if placements.of(model).mirror == Mirror(slot=slot):
                 placements.of(model).mirror = None
                 tell_gateway(self.root(), placements)
         drain_slot(self.root(), model, slot, self.drain_seconds)
         with self._changing() as placements:
-            self._require_idle(placements, model, slot)
-            vacate(self.root(), placements, model, slot)
+            require_idle(placements, model, slot)
+            withdraw(self.root(), placements, model, slot)
+        with self._changing() as placements:
+            if slot not in placements.of(model).wanted:  # or somebody has deployed there meanwhile
+                vacate(placements, model, slot)
 
     def stop(self) -> None:
-        """End everything that runs for this target, the gateway first; a supervisor has nothing to do then."""
-        with changing(self.root()) as placements:
-            running = [occupied.process for places in placements.models.values() for occupied in places.slots.values()]
-            if placements.gateway:
-                end_gateway(placements.gateway, self.drain_seconds)
-            for process in running:
-                process.stop()
-            placements.gateway, placements.listening, placements.models = None, None, {}
+        """End everything that runs for this target, the gateway first; a supervisor has nothing to do then.
+
+        Raises:
+            ServingError: That cannot be written down; then everything goes on.
+        """
+        try:
+            end_all(self.root(), self.drain_seconds)
+        except OSError as error:
+            raise unwritten(self.root(), error) from error
 
     def root(self) -> Path:
         """The folder of state, configuration and logs."""
@@ -288,11 +294,6 @@ class LocalTarget(Block):
         """How the gateway meets callers."""
         token = self.token.get_secret_value() if self.token else None
         return Listening(port=self.port, most_kilobytes=self.most_kilobytes, token=token)
-
-    def _require_idle(self, placements: Placements, model: str, slot: Slot) -> None:
-        share = placements.of(model).weights.get(slot)
-        if share:
-            raise ServingError(f"Slot {slot} of {model} still takes {share}% of the traffic", "Move it first")
 
     def _require_serving(self, placements: Placements, model: str, slot: Slot, cure: str) -> None:
         if not serving(placements.of(model), slot):
@@ -323,8 +324,4 @@ class LocalTarget(Block):
         except OSError as error:
             with contextlib.suppress(OSError, MlopsError):
                 tell_again(self.root())
-            raise self._unwritten(error) from error
-
-    def _unwritten(self, error: OSError) -> ServingError:
-        said = f"{self.root()} cannot be written ({error.strerror}); what served before goes on with the traffic it had"
-        return ServingError(said, "Make room there and run again")
+            raise unwritten(self.root(), error) from error
