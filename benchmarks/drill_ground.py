@@ -107,7 +107,7 @@ class Ground:
 
     def weights(self, **weights: int) -> float:
         """Divide the traffic, and say when it was live."""
-        self.target.set_weights(MODEL, weights, USER)  # type: ignore[arg-type]
+        self.target.set_weights(MODEL, weights, USER)  # type: ignore[arg-type]  # keywords are any text
         return time.time()
 
     def end(self) -> None:

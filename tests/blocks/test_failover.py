@@ -71,8 +71,8 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> tuple[BentoStore, str]:
 def served(tmp_path_factory: pytest.TempPathFactory, stored: tuple[BentoStore, str]) -> Iterator[LocalTarget]:
     target = LocalTarget(folder=str(tmp_path_factory.mktemp("served")), port=free_port())
     try:
-        for number, slot in enumerate(("a", "b"), start=1):
-            target.deploy("dying", slot, *stored, version=number, spool=None)  # type: ignore[arg-type]
+        target.deploy("dying", "a", *stored, version=1, spool=None)
+        target.deploy("dying", "b", *stored, version=2, spool=None)
         yield target
     finally:
         target.stop()
