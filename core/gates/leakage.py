@@ -112,7 +112,7 @@ class NoLeakage(Frozen):
         if share > bound:
             chance = twins_by_chance(training, rows, [*spec.features.names, spec.target.column])
             bound = min(1.0, bound + chance)
-            said += f", and {chance:.2%} do by chance"
+            said += f", and up to {chance:.2%} do by chance"
         cure = f"; {TWINS_CURE}" if share > bound else "."
         yield Check(
             name="rows with a twin in training", value=share, bound=bound, rows=len(rows), reason=f"{said}){cure}"
