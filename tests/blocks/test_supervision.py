@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from prefect_mlops.blocks.supervision import supervisor_of
 from prefect_mlops.blocks.targets import LocalTarget
 from prefect_mlops.core.errors import ServingError
 from prefect_mlops.deployments.serve import status_lines
+from tests.waiting import until
 
 pytestmark = pytest.mark.process
 
@@ -50,13 +50,6 @@ def supervise(target: LocalTarget, tmp_path: Path) -> Iterator[Callable[[], subp
         process.wait()
 
 
-def wait_until(true: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 def kill(process: ServingProcess) -> None:
     for member in process._family():
         member.kill()
@@ -73,7 +66,7 @@ def test_a_server_that_ends_is_started_again_and_a_second_supervisor_is_refused(
 ) -> None:
     store, tags = echoes
     first = supervise()
-    wait_until(lambda: supervisor_of(target.root()) == first.pid)
+    until(lambda: supervisor_of(target.root()) == first.pid)
     target.deploy("echo", "a", store, tags[1], version=1, spool=None)
     target.set_weights("echo", {"a": 100})
     before = target.slots("echo")["a"].process
@@ -83,14 +76,14 @@ def test_a_server_that_ends_is_started_again_and_a_second_supervisor_is_refused(
     assert f"Process {first.pid} supervises" in (tmp_path / "said").read_text()
 
     kill(before)
-    wait_until(lambda: target.slots("echo") and version_at(target) == 1)
+    until(lambda: target.slots("echo") and version_at(target) == 1)
     assert target.slots("echo")["a"].process != before
     assert any("echo-a" in line and "100%" in line and "ended 1 time" in line for line in status_lines(target))
 
     state = target.root() / "state.json"
     whole = state.read_bytes()
     state.write_bytes(whole[:80])
-    wait_until(lambda: "is damaged" in (tmp_path / "said").read_text())
+    until(lambda: "is damaged" in (tmp_path / "said").read_text())
     assert (version_at(target), first.poll()) == (1, None)
     state.write_bytes(whole)
 
@@ -98,14 +91,14 @@ def test_a_server_that_ends_is_started_again_and_a_second_supervisor_is_refused(
     first.wait()
     kill(target.slots("echo")["a"].process)
     supervise()
-    wait_until(lambda: target.slots("echo") and version_at(target) == 1)
+    until(lambda: target.slots("echo") and version_at(target) == 1)
 
 
 def test_a_bento_that_never_loads_is_told_to_whoever_deploys_it_also_under_a_supervisor(
     target: LocalTarget, supervise: Callable[[], subprocess.Popen[bytes]], tmp_path: Path, echo_folder
 ) -> None:
     supervise()
-    wait_until(lambda: supervisor_of(target.root()))
+    until(lambda: supervisor_of(target.root()))
     store, folder = BentoStore(home=str(tmp_path / "bentos")), echo_folder(14)
     service = folder / "service.py"
     init = "def __init__(self): raise OSError('no model')\n    @bentoml.api"

@@ -2,8 +2,6 @@
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import pytest
 from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from prefect_mlops.deployments.bootstrap import bootstrap
+from tests.waiting import until
 
 BEAT_SECONDS = 30
 SLEEPER = """
@@ -37,17 +36,10 @@ def test_a_run_that_was_killed_is_marked_crashed_after_three_missed_heartbeats(
         bootstrap([], tmp_path / "home", environment="drill")
     env = {**prefect_server.env, "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(BEAT_SECONDS)}
     with subprocess.Popen([sys.executable, "-c", SLEEPER], env=env, cwd=tmp_path) as sleeper:
-        wait_until(lambda: _state_of(prefect_server.url) == "RUNNING" and _beats(prefect_server.url) > 0, 60)
+        until(lambda: _state_of(prefect_server.url) == "RUNNING" and _beats(prefect_server.url) > 0, 60)
         sleeper.kill()
 
-    wait_until(lambda: _state_of(prefect_server.url) == "CRASHED", 5 * BEAT_SECONDS)
-
-
-def wait_until(holds: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"It did not come within {seconds:.0f} s."
-        time.sleep(1)
+    until(lambda: _state_of(prefect_server.url) == "CRASHED", 5 * BEAT_SECONDS)
 
 
 def _state_of(url: str) -> str:

@@ -17,6 +17,7 @@ from prefect_mlops.core.errors import NotFound
 from prefect_mlops.core.events import Event, event_payload, model_resource
 from prefect_mlops.deployments.demo.datasets import wine
 from prefect_mlops.deployments.land import land_batch
+from tests.waiting import until
 
 pytestmark = pytest.mark.process
 
@@ -77,15 +78,6 @@ def new_project(deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) ->
     yield folder
     for deployment in api(deployed.url, "deployments/filter", deployments={"name": {"any_": ["credit-risk"]}}):
         httpx.delete(f"{deployed.url}/deployments/{deployment['id']}")
-
-
-def wait_for(look: Callable[[], Any], seconds: float = 60) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := look():
-            return found
-        time.sleep(0.5)
-    raise AssertionError(f"Nothing came within {seconds:.0f} s.")
 
 
 def runs_of(url: str, flow: str) -> list[Any]:
@@ -153,8 +145,8 @@ def test_a_model_is_scored_at_its_time_and_when_rows_are_accepted_and_more_score
     emit(Event.DATA_ACCEPTED, "credit-risk", "rows-1.csv", data_version=5, as_of="2026-05-01T00:00:00+00:00")
     emit(Event.SCORES_WRITTEN, "credit-risk", "1", version=1)
 
-    (scored,) = wait_for(lambda: [each for each in mine("mlops-score") if not each["auto_scheduled"]])
-    (released,) = wait_for(lambda: mine("mlops-release"))
+    (scored,) = until(lambda: [each for each in mine("mlops-score") if not each["auto_scheduled"]])
+    (released,) = until(lambda: mine("mlops-release"))
     assert (scored["parameters"]["data_version"], scored["parameters"]["as_of"]) == (5, "2026-05-01T00:00:00+00:00")
     assert released["parameters"]["version"] == 0
 
@@ -178,8 +170,8 @@ def test_events_start_the_deployments_with_parameters_of_the_right_type(deployed
     emit(Event.MODEL_DEGRADED, "bike-demand", "3", data_version=5, labels_version=7, reason="rmse is 99")
     emit(Event.CANDIDATE_ACCEPTED, "bike-demand", "4", version=4, as_of="2013-05-01T00:00:00+00:00")
 
-    (retrain,) = wait_for(lambda: [r for r in runs_of(deployed.url, "mlops-retrain") if _is(r, "bike-demand")])
-    (release,) = wait_for(lambda: [r for r in runs_of(deployed.url, "mlops-release") if _is(r, "bike-demand")])
+    (retrain,) = until(lambda: [r for r in runs_of(deployed.url, "mlops-retrain") if _is(r, "bike-demand")])
+    (release,) = until(lambda: [r for r in runs_of(deployed.url, "mlops-release") if _is(r, "bike-demand")])
     told = {key: value for key, value in retrain["parameters"].items() if key != "spec"}
     assert told == {
         "environment": "default",
@@ -203,7 +195,7 @@ def test_a_postponed_retraining_is_asked_for_again_half_an_hour_later(deployed: 
     state = {"type": "COMPLETED", "name": "Postponed", "message": "a canary runs"}
     api(deployed.url, f"flow_runs/{first['id']}/set_state", state=state, force=True)
 
-    (again,) = wait_for(lambda: [each for each in mine() if each["id"] not in known])
+    (again,) = until(lambda: [each for each in mine() if each["id"] not in known])
     wait = datetime.fromisoformat(again["expected_start_time"]) - moment
     assert timedelta(minutes=29) < wait < timedelta(minutes=31)
     assert again["parameters"]["reason"] == "It was postponed before."
@@ -221,7 +213,7 @@ def test_two_batches_at_once_make_two_runs_and_two_states_make_one(deployed: Dep
     def retrained() -> list[Any]:
         return [each for each in runs_of(deployed.url, "mlops-retrain") if _is(each, "flights-late")]
 
-    wait_for(lambda: len(_batches(deployed, "bike-demand")) == 2 and retrained())
+    until(lambda: len(_batches(deployed, "bike-demand")) == 2 and retrained())
     time.sleep(2)  # a second one would come now
     assert _batches(deployed, "bike-demand") == {"rows-1.csv", "rows-2.csv"}
     assert len(retrained()) == 1
@@ -241,9 +233,9 @@ def test_a_batch_lands_is_ingested_from_an_empty_folder_and_a_failing_automation
     def ended(flow: str, model: str) -> Any:
         return [r for r in runs_of(deployed.url, flow) if _is(r, model) and r["state_type"] in ("COMPLETED", "FAILED")]
 
-    (ingested,) = wait_for(lambda: ended("mlops-ingest", "wine-cultivar"), 180)
+    (ingested,) = until(lambda: ended("mlops-ingest", "wine-cultivar"), 180)
     assert ingested["state_name"] == "Accepted", ingested["state"]["message"]
-    told = wait_for(
+    told = until(
         lambda: api(deployed.url, "artifacts/latest/filter", artifacts={"key": {"any_": ["mlops-alert"]}}), 120
     )
     assert "wine-cultivar-ingest-when-data-landed" in told[0]["data"]

@@ -20,6 +20,7 @@ from prefect_mlops.deployments.demo.datasets import wine
 from prefect_mlops.deployments.demo.servers import BIN, Process, run_command, start_server
 from prefect_mlops.deployments.sync import read_specs, write_project
 from prefect_mlops.deployments.where import Where
+from tests.waiting import until
 
 pytestmark = pytest.mark.process
 
@@ -123,15 +124,6 @@ def worker(watched: Watched) -> Iterator[Process]:
             httpx.delete(f"{watched.url}/flow_runs/{run['id']}")
 
 
-def wait_for(look: Callable[[], Any], seconds: float) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := look():
-            return found
-        time.sleep(0.2)
-    raise AssertionError(f"It did not come within {seconds:.0f} s.")
-
-
 def seconds_until(moment: str, since: float) -> float:
     return float(pd.Timestamp(moment).timestamp() - since)
 
@@ -139,13 +131,13 @@ def seconds_until(moment: str, since: float) -> float:
 @pytest.mark.usefixtures("worker")
 def test_a_dropped_file_has_a_run_within_seconds_and_is_ingested_once(watched: Watched) -> None:
     run_deployment("mlops-watch/operations", timeout=0)
-    wait_for(lambda: watched.occurred("mlops.landing.watched"), 90)
+    until(lambda: watched.occurred("mlops.landing.watched"), 90)
     watched.landing.mkdir(parents=True, exist_ok=True)
     dropped = time.time()
     wine().head(60).to_csv(watched.landing / "rows-1.csv", index=False)
 
-    (run,) = wait_for(lambda: watched.runs("mlops-ingest"), 20)
-    (ended,) = wait_for(watched.ended, 120)
+    (run,) = until(lambda: watched.runs("mlops-ingest"), 20)
+    (ended,) = until(watched.ended, 120)
 
     seconds = seconds_until(run["created"], dropped)
     print(f"\na run was created {seconds:.2f} s after the file was dropped")
@@ -161,15 +153,15 @@ def test_a_dropped_file_has_a_run_within_seconds_and_is_ingested_once(watched: W
 @pytest.mark.usefixtures("worker")
 def test_a_cancelled_watch_ends_at_once_and_leaves_no_process(watched: Watched) -> None:
     run_deployment("mlops-watch/operations", timeout=0)
-    (run,) = wait_for(watched.watching, 90)
-    wait_for(lambda: watched.processes_of(run["id"]), 10)
+    (run,) = until(watched.watching, 90)
+    until(lambda: watched.processes_of(run["id"]), 10)
 
     state = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
     httpx.post(f"{watched.url}/flow_runs/{run['id']}/set_state", json=state).raise_for_status()
 
-    wait_for(lambda: not watched.processes_of(run["id"]), 30)
+    until(lambda: not watched.processes_of(run["id"]), 30)
     read = f"{watched.url}/flow_runs/{run['id']}"
-    assert wait_for(lambda: httpx.get(read).json()["state_type"] == "CANCELLED", 30)
+    assert until(lambda: httpx.get(read).json()["state_type"] == "CANCELLED", 30)
 
 
 @pytest.fixture
@@ -208,23 +200,23 @@ def test_200_files_are_each_taken_in_once_by_few_runs_whoever_dies_meanwhile(
     worker = Process("worker", command, watched.env, watched.folder / "worker.log")
     try:
         run_deployment("mlops-watch/operations", timeout=0)
-        wait_for(lambda: watched.occurred("mlops.landing.watched"), 90)
+        until(lambda: watched.occurred("mlops.landing.watched"), 90)
         print()
         for number in range(5):
             dropped = time.time()
             drop(watched, f"single-{number}")
-            wait_for(lambda: len(watched.runs("mlops-ingest")) > number, 20)  # noqa: B023
+            until(lambda: len(watched.runs("mlops-ingest")) > number, 20)  # noqa: B023
             seconds = seconds_until(watched.runs("mlops-ingest")[-1]["created"], dropped)
-            told = wait_for(lambda: watched.occurred("mlops.data.landed")[number:], 20)[0] - dropped  # noqa: B023
+            told = until(lambda: watched.occurred("mlops.data.landed")[number:], 20)[0] - dropped  # noqa: B023
             print(f"file {number}: announced after {told:.2f} s, a run was created after {seconds:.2f} s")
             assert seconds <= PATIENCE
-            wait_for(lambda: len(watched.ended()) > number, 60)  # noqa: B023
+            until(lambda: len(watched.ended()) > number, 60)  # noqa: B023
 
         before, dropped = len(watched.runs("mlops-ingest")), time.time()
         for number in range(200):
             drop(watched, f"many-{number:03d}")
-        wait_for(lambda: watched.done() == 205, 400)
-        wait_for(lambda: len(watched.ended()) == len(watched.runs("mlops-ingest")), 100)
+        until(lambda: watched.done() == 205, 400)
+        until(lambda: len(watched.ended()) == len(watched.runs("mlops-ingest")), 100)
         runs = len(watched.runs("mlops-ingest")) - before
         print(f"200 files: taken in after {time.time() - dropped:.0f} s by {runs} runs")
         assert runs <= 5
@@ -235,7 +227,7 @@ def test_200_files_are_each_taken_in_once_by_few_runs_whoever_dies_meanwhile(
         killed = time.time()
         for number in range(20):
             drop(watched, f"unwatched-{number:02d}")
-        wait_for(lambda: watched.done() == 225, 240)
+        until(lambda: watched.done() == 225, 240)
         print(f"watch killed: 20 files were taken in {time.time() - killed:.0f} s later")
         (second,) = watched.watching()
         assert second["id"] != first["id"]
@@ -244,7 +236,7 @@ def test_200_files_are_each_taken_in_once_by_few_runs_whoever_dies_meanwhile(
         for number in range(10):
             drop(watched, f"serverless-{number:02d}")
         restart()
-        wait_for(lambda: watched.done() == 235, 240)
+        until(lambda: watched.done() == 235, 240)
         print(f"server restarted: 10 files were taken in {time.time() - stopped:.0f} s after it was stopped")
         assert [run["id"] for run in watched.watching()] == [second["id"]]
 

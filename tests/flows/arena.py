@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -33,6 +32,7 @@ from prefect_mlops.tasks import (
 )
 from prefect_mlops.tasks.data import Versions
 from prefect_mlops.tasks.governance import trace_lineage
+from tests.waiting import until
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -136,18 +136,12 @@ class Arena(NamedTuple):
         return [record.stage for record in records if record.stage.startswith("comparison.")]
 
     def wait_for(self, stage: str, count: int, seconds: float = 120) -> None:
-        deadline = time.monotonic() + seconds
-        while self.stages().count(stage) < count:
-            assert time.monotonic() < deadline, f"{stage} never came, only {self.stages()}"
-            time.sleep(0.02)
+        until(lambda: self.stages().count(stage) >= count, seconds, lambda: f"only {self.stages()}", pause=0.02)
 
     def wait_locked(self, url: str, seconds: float = 120) -> None:
         """Until a run has the model's lock."""
-        deadline = time.monotonic() + seconds
         limit = f"{url}/v2/concurrency_limits/visits-write"
-        while not httpx.get(limit, timeout=60).raise_for_status().json()["active_slots"]:
-            assert time.monotonic() < deadline, "No run ever had the lock"
-            time.sleep(0.02)
+        until(lambda: httpx.get(limit, timeout=60).raise_for_status().json()["active_slots"], seconds, pause=0.02)
 
     def unlock(self, url: str) -> None:
         """What the server does by itself minutes after a run was killed: its lock is free again."""

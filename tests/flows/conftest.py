@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,6 +28,8 @@ from prefect_mlops.flows.ingest import ingest
 from prefect_mlops.flows.release import release
 from prefect_mlops.flows.train import train
 from prefect_mlops.tasks import record_stage
+from tests.flows.callers import calling
+from tests.waiting import until
 
 SPEC = Path(__file__).parents[2] / "deployments" / "specs" / "wine-cultivar.yaml"
 MARCH = datetime(2026, 3, 1, tzinfo=UTC)
@@ -65,10 +64,7 @@ class Released:
         return sorted(found, key=lambda run: str(run["created"]))
 
     def wait(self, holds: Callable[[], Any], seconds: float = 120) -> None:
-        deadline = time.monotonic() + seconds
-        while not holds():
-            assert time.monotonic() < deadline, self.story()
-            time.sleep(0.2)
+        until(holds, seconds, self.story)
 
     def story(self) -> str:
         """What became of all runs of releases and of whoever tells of trouble, for whoever reads a failure."""
@@ -101,31 +97,10 @@ class Released:
         found = self.places.ledger.records(model=self.spec.name)
         return [record for record in found if not stages or record.stage in stages]
 
-    @contextmanager
-    def callers(self, pause: float = 0.02) -> Iterator[list[Any]]:
-        """Two of them, who call again and again; what they get is their requests' status and version."""
+    def callers(self, pause: float = 0.02) -> AbstractContextManager[list[tuple[int, Any]]]:
+        """Whoever calls it all the while."""
         columns = [*self.spec.features.names, *self.spec.data.key]
-        body = json.dumps({"rows": json.loads(wine().head(1)[columns].to_json(orient="records"))})
-        url, got, going = f"{self.places.target.url(self.spec.name)}/predict", [], threading.Event()
-
-        def call() -> None:
-            with httpx.Client(timeout=30, trust_env=False, headers={"content-type": "application/json"}) as client:
-                while not going.wait(pause):
-                    try:
-                        answer = client.post(url, content=body)
-                        got.append((answer.status_code, answer.json().get("version")))
-                    except (httpx.HTTPError, ValueError) as error:
-                        got.append((0, repr(error)))
-
-        threads = [threading.Thread(target=call) for _ in range(2)]
-        for thread in threads:
-            thread.start()
-        try:
-            yield got
-        finally:
-            going.set()
-            for thread in threads:
-                thread.join()
+        return calling(self.places.target.url(self.spec.name), wine().head(1)[columns], pause)
 
     @staticmethod
     def process_of(worker: int, run: str) -> psutil.Process | None:

@@ -23,6 +23,7 @@ from prefect_mlops.deployments.demo.datasets import wine
 from prefect_mlops.deployments.sync import write_project
 from prefect_mlops.flows.ingest import ingest
 from prefect_mlops.flows.train import train
+from tests.waiting import until
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
@@ -70,10 +71,7 @@ class Asked(NamedTuple):
             time.sleep(1)
 
     def wait(self, run: str, state: str, seconds: float = 120) -> None:
-        deadline = time.monotonic() + seconds
-        while self.state(run) != state:
-            assert time.monotonic() < deadline, f"It is {self.state(run)} and was to be {state}."
-            time.sleep(0.5)
+        until(lambda: self.state(run) == state, seconds, lambda: f"{self.state(run)}, and not {state}")
 
     def stages(self) -> list[str]:
         return [record.stage for record in self.places.ledger.records(model=self.spec.name)]
@@ -120,11 +118,7 @@ def asked(
 def test_a_version_waits_without_a_lock_lapses_is_put_away_and_goes_on_once_somebody_agrees(asked: Asked) -> None:
     # The gates accept it, which starts the release, which waits for a person and holds nothing while it does.
     assert train(asked.spec, as_of=MARCH, return_state=True).name == "Accepted"
-    deadline = time.monotonic() + 120
-    while not (found := asked.runs("mlops-release")):
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
-    first = found[0]["id"]
+    first = until(lambda: asked.runs("mlops-release"), 120)[0]["id"]
     asked.wait(first, "Suspended")
     limits = {limit["name"]: limit["active_slots"] for limit in asked.api("v2/concurrency_limits/filter")}
     tag = next(r.body["bento"] for r in asked.places.ledger.records(model=asked.spec.name) if r.stage == "bento.built")
@@ -134,10 +128,11 @@ def test_a_version_waits_without_a_lock_lapses_is_put_away_and_goes_on_once_some
 
     # Nobody answers: the server fails it, the automation puts the version away, and a late answer does nothing.
     asked.wait(first, "Failed")
-    deadline = time.monotonic() + 1000  # where a busy server lost an event, the next one waits 15 minutes for it
-    while not [each for each in asked.runs("mlops-withdraw") if each["state"]["name"] == "Rejected"]:
-        assert time.monotonic() < deadline, asked.runs("mlops-withdraw")
-        time.sleep(0.5)
+    until(  # where a busy server lost an event, the next one waits 15 minutes for it
+        lambda: [each for each in asked.runs("mlops-withdraw") if each["state"]["name"] == "Rejected"],
+        1000,
+        lambda: asked.runs("mlops-withdraw"),
+    )
     assert asked.answer(first, {}) == "ABORT"
     assert asked.stages()[-1] == "approval.refused"
     assert not asked.places.bentos.exists(tag)

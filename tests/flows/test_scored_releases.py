@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +24,7 @@ from prefect_mlops.flows.monitor import monitor
 from prefect_mlops.flows.release import release
 from prefect_mlops.flows.score import score
 from prefect_mlops.tasks import accept_labels
+from tests.flows.callers import calling
 from tests.tasks.scoring_cases import A_DAY, accept, day, spec_of, train_version, visits
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
@@ -77,28 +76,10 @@ class Office(NamedTuple):
         (found,) = httpx.post(f"{self.url}/artifacts/filter", json=wanted, timeout=60).raise_for_status().json()
         return str(found["data"])
 
-    @contextmanager
-    def callers(self) -> Iterator[list[tuple[int, int]]]:
-        """Two of them, who call again and again: their requests' status, and which version answered."""
+    def callers(self) -> AbstractContextManager[list[tuple[int, Any]]]:
+        """Whoever calls it all the while."""
         row = visits(49, 1).drop(columns=["buys", "at"]).head(1)
-        body = {"rows": json.loads(row.to_json(orient="records"))}
-        url, got, going = f"{self.places.target.url('booked')}/predict", [], threading.Event()
-
-        def call() -> None:
-            with httpx.Client(timeout=30, trust_env=False) as client:
-                while not going.wait(0.01):
-                    answer = client.post(url, json=body)
-                    got.append((answer.status_code, answer.json().get("version", 0)))
-
-        threads = [threading.Thread(target=call) for _ in range(2)]
-        for thread in threads:
-            thread.start()
-        try:
-            yield got
-        finally:
-            going.set()
-            for thread in threads:
-                thread.join()
+        return calling(self.places.target.url("booked"), row, 0.01)
 
 
 @pytest.fixture(scope="module")

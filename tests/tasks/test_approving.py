@@ -27,6 +27,7 @@ from prefect_mlops.core.staging import Staged
 from prefect_mlops.tasks import ask_approval, find_lapse, record_lapse
 from prefect_mlops.tasks.approving import still_asks
 from prefect_mlops.tasks.packaging import Bento
+from tests.waiting import until
 
 MARCH = datetime(2026, 3, 1, tzinfo=UTC)
 STAGED = Staged(fit=True, reason="Staged: 50 golden rows answered as offline.")
@@ -225,7 +226,7 @@ def test_a_run_that_nobody_answers_is_failed_by_the_server_and_stays_rejected(as
         update={"approval": asking.spec.approval.model_copy(update={"timeout_hours": 0.5 / 3600})}  # type: ignore[union-attr]
     )
     run = asking.start()
-    wait_until(lambda: state_of(asking, run) == "Failed")
+    until(lambda: state_of(asking, run) == "Failed")
     late = asking.answer(run, decision="approve", who="ann", shown=asking.digest(run))
 
     assert still_asks(str(run))
@@ -276,10 +277,3 @@ def keep(ledger: Ledger, model: str, stage: str, subject: str, **body: Any) -> N
         actor="test",
         key=f"{model}:{stage}:{subject}",
     )
-
-
-def wait_until(holds: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"It did not come within {seconds:.0f} s."
-        time.sleep(0.2)

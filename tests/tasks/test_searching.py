@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from prefect_mlops.core.search.suggesting import suggest
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.tasks.searching import search_candidate
 from prefect_mlops.tasks.trials import bury_dead, claim, finished, occupied, open_study
+from tests.waiting import until
 
 TRAINER = '''
 import os, signal, time
@@ -122,13 +122,6 @@ def search_elsewhere(spec: ModelSpec, folder: Path, storage: str, workers: int =
     return subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(folder)})
 
 
-def wait_for(met: Callable[[], bool], seconds: float = 240.0) -> None:
-    end = time.monotonic() + seconds
-    while not met():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 def states(result: SearchResult) -> list[str]:
     return [trial.state for trial in result.trials]
 
@@ -179,7 +172,7 @@ def test_two_runs_on_one_storage_share_the_budget(
     spec = spec_of(gate=str(folder / "gate"), trials=30, pruner="median")
 
     runs = [search_elsewhere(spec, folder, storage, workers=1) for _ in range(2)]
-    wait_for(lambda: len(owners(spec, storage)) == 2)  # both wait at the gate
+    until(lambda: len(owners(spec, storage)) == 2, 240, pause=0.05)  # both wait at the gate
     (folder / "gate").touch()
 
     assert [run.wait(120) for run in runs] == [0, 0]
@@ -328,7 +321,7 @@ def kill_and_go_on(folder: Path, storage: str, trials: int, kills: int) -> None:
     running = search_elsewhere(spec, folder, storage)
     for kill in range(kills):
         before = said(journal)
-        wait_for(lambda before=before: said(journal) >= before + 3)
+        until(lambda before=before: said(journal) >= before + 3, 240, pause=0.05)
         time.sleep(random.uniform(0, 0.3))
         crew = psutil.Process(running.pid).children()
         if kill % 3 == 2:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ import pytest
 from prefect_mlops.blocks import DeltaTables, PredictionLog
 from prefect_mlops.core.contract import contract_of
 from prefect_mlops.core.predictions import keys_as_logged, parse_predictions
+from tests.waiting import until
 
 SERVICE = Path(importlib.util.find_spec("prefect_mlops.tasks").submodule_search_locations[0]) / "bento_service"  # type: ignore[union-attr,index]
 PERSONAL = {"key": ["row_id"], "time": "happened", "personal": ["row_id", "x"]}
@@ -79,13 +80,6 @@ def files(tmp_path: Path) -> list[Path]:
 
 def lines(tmp_path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for file in files(tmp_path) for line in file.read_bytes().splitlines()]
-
-
-def until(true: Callable[[], Any], seconds: float = 5) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def dropped(spool: Any) -> float:

@@ -20,7 +20,8 @@ from moto.server import ThreadedMotoServer
 from prefect_mlops.blocks import DeltaTables, PredictionLog
 from prefect_mlops.core.contract import contract_of
 from prefect_mlops.core.errors import StorageError
-from tests.tasks.test_spool import SERVER, SERVICE, Said, row, spooling, until
+from tests.tasks.test_spool import SERVER, SERVICE, Said, row, spooling
+from tests.waiting import until
 
 __all__ = ["spooling"]
 

@@ -4,34 +4,23 @@ import json
 import os
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import httpx
 
 from prefect_mlops.deployments.demo.servers import Process
 from tests.conftest import PrefectServer
 from tests.terraform.machines import Machines
+from tests.waiting import until
 
-__all__ = ["ROOT", "Platform", "Started", "until"]
+__all__ = ["ROOT", "Platform", "Started"]
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-Found = TypeVar("Found")
-
-
-def until(look: Callable[[], Found | None], what: str, seconds: float = 90) -> Found:
-    """Look until something is there."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := look():
-            return found
-        time.sleep(0.3)
-    raise AssertionError(f"{what} did not come within {seconds:.0f} s")
 
 
 class Started(NamedTuple):
@@ -143,8 +132,8 @@ class Platform:
                     return Started(task, ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"])
             return None
 
-        found = until(look, f"a task on ECS for the run {run}")
-        until(lambda: self.flow_run(run)["infrastructure_pid"], "the name of the task at the run")
+        found = until(look, 90, f"a task on ECS for the run {run}")
+        until(lambda: self.flow_run(run)["infrastructure_pid"], 90, "the name of the task at the run")
         return found
 
     def execute(self, started: Started, python: Path) -> None:

@@ -12,7 +12,8 @@ from tests.conftest import PrefectServer
 from tests.terraform.conftest import Terraform
 from tests.terraform.leftovers import everything
 from tests.terraform.machines import Machines
-from tests.terraform.platform import ROOT, Platform, until
+from tests.terraform.platform import ROOT, Platform
+from tests.waiting import until
 
 pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -155,7 +156,7 @@ def test_a_task_that_stopped_marks_its_run_crashed(platform: Platform) -> None:
 
     platform.stop_task(platform.started(run, "mlops"), code=137)
 
-    until(lambda: platform.flow_run(run)["state"]["type"] == "CRASHED", "the state Crashed")
+    until(lambda: platform.flow_run(run)["state"]["type"] == "CRASHED", 90, "the state Crashed")
     assert "non-zero exit code: ['prefect']" in platform.flow_run(run)["state"]["message"]
 
 
