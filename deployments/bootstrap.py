@@ -1,5 +1,6 @@
 """Prepares a Prefect server for the flows: blocks, work pool, limits and one standing automation, again and again."""
 
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["bootstrap", "make_standing_automation"]
 
 DEAD_RUNS = "operations-crash-when-heartbeat-stops"
+PREFECTS_BROKER = "prefect.server.utilities.messaging.memory"
+OUR_BROKER = "prefect_mlops.deployments.broker"
 BEATS = 3
 DEFAULT_BEAT_SECONDS = 180
 ENDS = (
@@ -62,7 +65,7 @@ def bootstrap(specs: "Iterable[ModelSpec]", home: Path, environment: str = "defa
             for spec in specs:
                 client.upsert_global_concurrency_limit_by_name(write_limit(spec.name), limit=1)
                 done.append(f"limit {write_limit(spec.name)}")
-            done.append(make_standing_automation(client))
+            done += [make_standing_automation(client), *_broker(client)]
     except httpx.HTTPError as error:
         cure = "Start it with `prefect server start`, or set PREFECT_API_URL"
         raise ServingError(f"The Prefect server does not answer ({error})", cure) from error
@@ -96,6 +99,15 @@ def _pool(client: SyncPrefectClient, pool: str) -> str:
         client.create_work_pool(WorkPoolCreate(name=pool, type="process", base_job_template=template))
         return f"work pool {pool} made"
     return f"work pool {pool} is there"
+
+
+def _broker(client: SyncPrefectClient) -> list[str]:
+    """A server does not tell its database, so what is wrong on SQLite alone is a hint."""
+    with suppress(httpx.HTTPStatusError):  # Prefect Cloud has no such page
+        events = client.request("GET", "/admin/settings").json()["server"]["events"]
+        if events["messaging_broker"] == PREFECTS_BROKER:
+            return [f"the server loses events if it is on SQLite: start it with PREFECT_MESSAGING_BROKER={OUR_BROKER}"]
+    return []
 
 
 def make_standing_automation(client: SyncPrefectClient) -> str:

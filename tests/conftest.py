@@ -106,6 +106,7 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect
         "PREFECT_API_URL": url,
         "PREFECT_DEPLOYMENT_CONCURRENCY_SLOT_WAIT_SECONDS": "5",
         "PREFECT_LOGGING_TO_API_BATCH_INTERVAL": "1",
+        "PREFECT_MESSAGING_BROKER": "prefect_mlops.deployments.broker",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
         "PREFECT_UI_ENABLED": "false",
     }
