@@ -1,0 +1,59 @@
+"""Watch what no event can be trusted to tell: batches that wait, and releases that stopped and had no answer."""
+
+from __future__ import annotations
+
+import time as clock
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import httpx
+from prefect import runtime, task
+from prefect.events import emit_event
+
+from prefect_mlops.core.events import Event
+from prefect_mlops.tasks.landing import landing_watch
+from prefect_mlops.tasks.stopped import ReleaseWatch
+
+__all__ = ["watch_models"]
+
+BEAT_SECONDS = 30.0
+
+
+@task
+def watch_models(environment: str, models: Sequence[str]) -> str:
+    """Look at the landing folder, the landing queue where one is saved, and the releases that stopped, without end.
+
+    Args:
+        environment: Name of the block documents: the folder's, and the queue's where one is saved.
+        models: The models to look for; each has a subfolder of its name.
+
+    Returns:
+        Why it ended: the deployment that it runs for names other models now.
+
+    Raises:
+        NotFound: The environment has no landing folder.
+    """
+    landing, releases = landing_watch(environment, models), ReleaseWatch(models)
+    beat_at = 0.0
+    while True:
+        if clock.monotonic() >= beat_at:
+            beat_at = clock.monotonic() + BEAT_SECONDS
+            emit_event(Event.LANDING_WATCHED.value, {"prefect.resource.id": f"mlops.landing.{environment}"})
+            if _is_outdated(models):
+                return "Its deployment names other models now."
+            releases.look(datetime.now(UTC))
+        landing.look()
+
+
+def _is_outdated(models: Sequence[str]) -> bool:
+    """Whether the deployment that this run belongs to was given other models since; false outside of one."""
+    from prefect.client.orchestration import get_client
+
+    if runtime.deployment.id is None:
+        return False
+    try:
+        with get_client(sync_client=True) as client:
+            now = client.read_deployment(runtime.deployment.id).parameters
+    except httpx.HTTPError:
+        return False
+    return sorted(now.get("models", models)) != sorted(models)
