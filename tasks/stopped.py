@@ -39,28 +39,26 @@ class ReleaseWatch:
         self._said: set[str] = set()
         self._trouble = Trouble()
 
-    def look(self, now: datetime) -> None:
+    def look(self, client: SyncPrefectClient, now: datetime) -> None:
         """Look once and announce what has no answer; where Prefect does not answer, a later look does it.
 
         Args:
+            client: Asks Prefect.
             now: The time of this look.
         """
-        self._trouble.survives("the list of Prefect's runs", partial(self._look, now))
+        self._trouble.survives("the list of Prefect's runs", partial(self._look, client, now))
 
-    def _look(self, now: datetime) -> None:
-        from prefect.client.orchestration import get_client
-
-        with get_client(sync_client=True) as client:
-            stopped = self._ended_badly(client, now)
-            if not stopped:
-                return
-            later = _later(client, {model for run in stopped if (model := _model_of(run))}, now)
-            found = {str(run.id): run for run in (*stopped, *later)}
-            releases = [_told(run) for run in found.values() if _model_of(run) and not _withdrawn(run)]
-            due = unanswered(releases, {_withdrawn(run) for run in later}, now)
-            events = [_event(each, found[each.run.id]) for each in due if not each.is_given_up]
-            if events:
-                client.request("POST", "/events", json=events)
+    def _look(self, client: SyncPrefectClient, now: datetime) -> None:
+        stopped = self._ended_badly(client, now)
+        if not stopped:
+            return
+        later = _later(client, {model for run in stopped if (model := _model_of(run))}, now)
+        found = {str(run.id): run for run in (*stopped, *later)}
+        releases = [_told(run) for run in found.values() if _model_of(run) and not _withdrawn(run)]
+        due = unanswered(releases, {_withdrawn(run) for run in later}, now)
+        events = [_event(each, found[each.run.id]) for each in due if not each.is_given_up]
+        if events:
+            client.request("POST", "/events", json=events)
         for each in due:
             self._say_once(each)
 

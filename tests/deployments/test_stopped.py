@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 import yaml
+from prefect.client.orchestration import get_client
 
 from prefect_mlops.core.specfile import load_spec
 from prefect_mlops.deployments.bootstrap import bootstrap
@@ -108,8 +109,9 @@ def releases(deployed: str) -> Iterator[Releases]:
         httpx.delete(f"{deployed}/flow_runs/{run['id']}")
 
 
-def look(watch: ReleaseWatch | None = None) -> None:
-    (watch or ReleaseWatch([MODEL])).look(datetime.now(UTC) + LATER)
+def look(watch: ReleaseWatch | None = None, ahead: timedelta = LATER) -> None:
+    with get_client(sync_client=True) as client:
+        (watch or ReleaseWatch([MODEL])).look(client, datetime.now(UTC) + ahead)
 
 
 def wait_for(look: Callable[[], Any], seconds: float = 30) -> Any:
@@ -161,7 +163,7 @@ def test_what_was_answered_what_ended_well_and_what_ended_just_now_is_left_alone
     well = releases.put(releases.start(), "Running", "Outdated")
     look()
     stopped = releases.put(releases.start(), "Running", "Crashed")
-    ReleaseWatch([MODEL]).look(datetime.now(UTC))
+    look(ahead=timedelta())
     answer = releases.put(releases.start(), "Running")
     look()
     releases.put(answer, "Outdated")
