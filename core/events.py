@@ -2,7 +2,8 @@
 
 A *state* (`MODEL_DEGRADED`, `CHAMPION_MISSING`) is announced again at every look while it lasts, and the
 trigger's cool-down makes one reaction of many announcements. A *fact* is announced once and carries its
-`subject` (a batch or a version) as a resource label, which the trigger's `for_each` names.
+`subject` (a batch or a version) as a resource label, which the trigger's `for_each` names. How a release run
+ended (`RELEASE_STOPPED`, `RELEASE_CANCELLED`, `RELEASE_FAILED`) is a state of that run until it is answered.
 """
 
 from enum import StrEnum
@@ -40,6 +41,9 @@ class Event(StrEnum):
     COMPARISON_ENDED = "mlops.comparison.ended"
     SCORES_WRITTEN = "mlops.scores.written"
     LANDING_WATCHED = "mlops.landing.watched"
+    RELEASE_STOPPED = "mlops.release.stopped"
+    RELEASE_CANCELLED = "mlops.release.cancelled"
+    RELEASE_FAILED = "mlops.release.failed"
 
 
 def model_resource(model: str, subject: str) -> dict[str, str]:

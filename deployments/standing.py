@@ -1,4 +1,4 @@
-"""The two deployments that belong to no model: the watch over the landing folder, and the alert."""
+"""The two deployments that belong to no model: the watch over what no event can be trusted to tell, and the alert."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ NOT_STANDING = "!operations-*"
 
 
 def watch_deployment(models: list[str]) -> dict[str, Any]:
-    """The watch over the landing folder of all models, started anew by the silence that follows its last beat.
+    """The watch over all models' landing folders and stopped releases, started anew by the silence after its last beat.
 
     While it beats, each beat starts the wait for the next one. A run that could not begin is not asked for again
     until it ends, so that a night without workers leaves one run and not a thousand.
@@ -27,7 +27,7 @@ def watch_deployment(models: list[str]) -> dict[str, Any]:
     return {
         "name": "operations",
         "entrypoint": "prefect_mlops.flows.watch.watch",
-        "description": "Watch where batches land, so that each of them is ingested within seconds.",
+        "description": "Watch where batches land and which releases stopped, so that each is answered.",
         "tags": ["mlops"],
         "parameters": {"models": models, "environment": "default"},
         "enforce_parameter_schema": True,

@@ -1,12 +1,15 @@
-"""Triggers that answer what Prefect itself announces, such as the end of a run."""
+"""Triggers that answer how a run ended, as Prefect announces it and as the watch does where that was lost."""
 
 from typing import Any
 
+from prefect_mlops.core.events import Event
 from prefect_mlops.core.spec import ModelSpec
 
 __all__ = ["again_trigger", "resume_trigger", "undo_trigger", "withdraw_trigger"]
 
 STOPPED = tuple(f"prefect.flow-run.{end}" for end in ("Crashed", "Failed", "TimedOut"))
+COOL_DOWN_SECONDS = 120.0
+"""The watch tells of a run at each of its looks until it is answered; so long a reaction may take to be seen."""
 PAUSE_SECONDS = 1800.0
 """Between two tries of a retraining: it waits for its turn as long again, and a rollout may take hours."""
 
@@ -22,24 +25,25 @@ def again_trigger(spec: ModelSpec) -> dict[str, Any]:
 
 def resume_trigger(spec: ModelSpec) -> dict[str, Any]:
     """A release whose run stopped half-way is gone on with; without one left the new run ends at once."""
-    return _when_ended(spec, "mlops-release", "release-when-release-stopped", STOPPED, {"version": 0})
+    events = (*STOPPED, Event.RELEASE_STOPPED)
+    return _when_ended(spec, "mlops-release", "release-when-release-stopped", events, {"version": 0})
 
 
 def undo_trigger(spec: ModelSpec) -> dict[str, Any]:
     """Whoever cancels a release wants no more of it, and a canary without its judge would keep its traffic for ever."""
     asked = {"version": 0, "cancelled": "{{ event.resource.id }}"}
-    return _when_ended(spec, "mlops-release", "release-when-release-cancelled", ("prefect.flow-run.Cancelled",), asked)
+    events = ("prefect.flow-run.Cancelled", Event.RELEASE_CANCELLED)
+    return _when_ended(spec, "mlops-release", "release-when-release-cancelled", events, asked)
 
 
 def withdraw_trigger(spec: ModelSpec) -> dict[str, Any]:
     """The server fails a run that nobody answers, and no hook of the flow runs: its own event is the only trace."""
-    return _when_ended(
-        spec, "mlops-release", "withdraw-when-release-failed", STOPPED[1:2], {"run": "{{ event.resource.id }}"}
-    )
+    events, asked = ("prefect.flow-run.Failed", Event.RELEASE_FAILED), {"run": "{{ event.resource.id }}"}
+    return _when_ended(spec, "mlops-release", "withdraw-when-release-failed", events, asked)
 
 
 def _when_ended(
-    spec: ModelSpec, flow: str, name: str, states: tuple[str, ...], asked: dict[str, Any]
+    spec: ModelSpec, flow: str, name: str, events: tuple[str, ...], asked: dict[str, Any]
 ) -> dict[str, Any]:
     return {
         "type": "event",
@@ -50,10 +54,10 @@ def _when_ended(
             {"prefect.resource.role": "flow", "prefect.resource.name": flow},
             {"prefect.resource.role": "deployment", "prefect.resource.name": spec.name},
         ],
-        "expect": list(states),
+        "expect": [str(event) for event in events],
         "for_each": ["prefect.resource.id"],
         "posture": "Reactive",
         "threshold": 1,
-        "within": 0.0,
+        "within": COOL_DOWN_SECONDS,
         "parameters": asked,
     }

@@ -14,7 +14,6 @@ from .images import containerize_bento
 from .intake import find_waiting, take_batch
 from .intake_reports import announce_intake, log_validation, publish_intake
 from .judging import judge_candidate, judge_health
-from .landing import watch_landing
 from .learning import learn_candidate
 from .live_reports import publish_health, publish_rollout
 from .monitoring import collect_predictions, observe_model
@@ -53,6 +52,7 @@ from .suites import read_history
 from .targets import require_target
 from .training import profile_candidate, split_rows, train_candidate, train_in_parts
 from .validation import load_suite, validate_data
+from .watching import watch_models
 
 __all__ = [
     "accept_labels",
@@ -155,7 +155,7 @@ __all__ = [
     "usurper_watch",
     "validate_data",
     "watch_champion",
-    "watch_landing",
+    "watch_models",
     "withdraw_candidate",
     "withdraw_version",
 ]

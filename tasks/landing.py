@@ -1,4 +1,4 @@
-"""Watch where batches land, and tell which models have some waiting, for as long as nobody ends it."""
+"""Watch where batches land, and tell which models have some waiting."""
 
 from __future__ import annotations
 
@@ -7,54 +7,36 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-import httpx
-from prefect import runtime, task
-from prefect.events import emit_event
-
-from prefect_mlops.core.errors import DataError, MlopsError, NotFound
+from prefect_mlops.core.errors import DataError, NotFound
 from prefect_mlops.core.events import Event, event_payload, model_resource
 from prefect_mlops.core.lookout import Lookout
 from prefect_mlops.tasks.runs import run_logger
+from prefect_mlops.tasks.trouble import Trouble
 
 if TYPE_CHECKING:
     from prefect_mlops.blocks import FileSource, LandingQueue
     from prefect_mlops.blocks.queues import Notice
 
-__all__ = ["LandingWatch", "watch_landing"]
+__all__ = ["LandingWatch", "landing_watch"]
 
 DISK_SECONDS, BUCKET_SECONDS = 0.5, 3.0
 """Between two looks at a folder; in a bucket each costs a request for every model."""
 ROUND_SECONDS = 60.0
 """Between two looks at all models where a queue tells what has landed, and at what is wrong."""
-BEAT_SECONDS = 30.0
-LONGEST_PAUSE_SECONDS = 60.0
 WAITING = "waiting"
 
 
-@task
-def watch_landing(environment: str, models: Sequence[str]) -> str:
-    """Look at the landing folder, and at the landing queue where one is saved, again and again.
+def landing_watch(environment: str, models: Sequence[str]) -> LandingWatch:
+    """The watch over an environment's landing folder, and its landing queue where one is saved.
 
     Args:
         environment: Name of the block documents: the folder's, and the queue's where one is saved.
         models: The models to look for; each has a subfolder of its name.
 
-    Returns:
-        Why it ended: the deployment that it runs for names other models now.
-
     Raises:
         NotFound: The environment has no landing folder.
     """
-    source, queue = _source_of(environment), _queue_of(environment)
-    watch = LandingWatch(source, queue, models, _announce, _is_expected)
-    beat_at = 0.0
-    while True:
-        if clock.monotonic() >= beat_at:
-            beat_at = clock.monotonic() + BEAT_SECONDS
-            emit_event(Event.LANDING_WATCHED.value, {"prefect.resource.id": f"mlops.landing.{environment}"})
-            if _is_outdated(models):
-                return "Its deployment names other models now."
-        watch.look()
+    return LandingWatch(_source_of(environment), _queue_of(environment), models, _announce, _is_expected)
 
 
 class LandingWatch:
@@ -87,7 +69,7 @@ class LandingWatch:
         self._said: set[str] = set()
         self._next_round = self._next_check = 0.0
         self._seconds = BUCKET_SECONDS if "://" in source.folder else DISK_SECONDS
-        self._trouble = _Trouble()
+        self._trouble = Trouble()
 
     def look(self) -> None:
         """Wait a moment, or for a message, then look once and announce what is due."""
@@ -173,30 +155,6 @@ class LandingWatch:
             run_logger().warning(message, *values)
 
 
-class _Trouble:
-    """Lets the watch go on where something outside does not answer: said once, tried again after longer pauses."""
-
-    def __init__(self) -> None:
-        self._failures: dict[str, int] = {}
-        self._again_at: dict[str, float] = {}
-
-    def survives(self, what: str, act: Callable[[], None]) -> bool:
-        """Do something, unless its last failure was a moment ago; whether it was done."""
-        if clock.monotonic() < self._again_at.get(what, 0.0):
-            return False
-        try:
-            act()
-        except (MlopsError, httpx.HTTPError) as error:
-            failures = self._failures[what] = self._failures.get(what, 0) + 1
-            self._again_at[what] = clock.monotonic() + min(2.0 ** (failures - 1), LONGEST_PAUSE_SECONDS)
-            if failures == 1:
-                run_logger().warning("No answer from %s; it is asked again until there is one. %s", what, error)
-            return False
-        if self._failures.pop(what, 0):
-            run_logger().info("%s answers again.", what[0].upper() + what[1:])
-        return True
-
-
 def _source_of(environment: str) -> FileSource:
     from prefect_mlops.blocks import FileSource
 
@@ -246,17 +204,3 @@ def _is_expected(model: str, waiting: Collection[str]) -> bool:
     named = {run.parameters.get("batch") or "" for run in runs}
     takes_all = any(not run.parameters.get("batch") and run.state_type != StateType.RUNNING for run in runs)
     return takes_all or named.issuperset(waiting)
-
-
-def _is_outdated(models: Sequence[str]) -> bool:
-    """Whether the deployment that this run belongs to was given other models since; false outside of one."""
-    from prefect.client.orchestration import get_client
-
-    if runtime.deployment.id is None:
-        return False
-    try:
-        with get_client(sync_client=True) as client:
-            now = client.read_deployment(runtime.deployment.id).parameters
-    except httpx.HTTPError:
-        return False
-    return sorted(now.get("models", models)) != sorted(models)

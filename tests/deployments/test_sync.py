@@ -14,6 +14,7 @@ from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.deployments.new import write_new
 from prefect_mlops.deployments.sync import is_stale, read_specs, render_project, write_project
 from prefect_mlops.deployments.where import Where
+from prefect_mlops.tasks.watching import BEAT_SECONDS
 
 OURS = Path(__file__).parents[2] / "deployments"
 
@@ -126,13 +127,15 @@ def test_a_release_that_stopped_half_way_is_gone_on_with_one_that_was_cancelled_
     for deployment in (d for d in deployments() if d["entrypoint"].endswith(".release")):
         stopped, cancelled = [one for one in deployment["triggers"] if one["expect"][0].startswith("prefect.")]
         assert stopped["name"] == f"{deployment['name']}-release-when-release-stopped"
-        assert {f"prefect.flow-run.{end}" for end in ("Crashed", "Failed", "TimedOut")} == set(stopped["expect"])
+        ends = {f"prefect.flow-run.{end}" for end in ("Crashed", "Failed", "TimedOut")}
+        assert ends | {Event.RELEASE_STOPPED} == set(stopped["expect"])
         assert stopped["parameters"] == {"version": 0}
         assert cancelled["name"] == f"{deployment['name']}-release-when-release-cancelled"
-        assert cancelled["expect"] == ["prefect.flow-run.Cancelled"]
+        assert cancelled["expect"] == ["prefect.flow-run.Cancelled", Event.RELEASE_CANCELLED]
         assert cancelled["parameters"] == {"version": 0, "cancelled": "{{ event.resource.id }}"}
         for one in (stopped, cancelled):
             assert {"prefect.resource.role": "flow", "prefect.resource.name": "mlops-release"} in one["match_related"]
+            assert (one["for_each"], one["within"]) == (["prefect.resource.id"], 4 * BEAT_SECONDS)
 
 
 def test_a_promotion_is_looked_at_six_times_while_it_is_watched() -> None:

@@ -80,6 +80,18 @@ def test_what_a_cancelled_run_left_is_undone_and_what_another_run_does_is_not(mo
     assert (mine.version, mine.given_up) == (2, "Its run was cancelled; version 2 is undone.")
 
 
+def test_a_second_answer_to_one_stopped_run_finds_nothing_left(model: Model) -> None:
+    model.begin(2)
+    (begun,) = model.places.ledger.records(model=model.spec.name)
+    model.begin(0)
+    model.record("release.ended", "2", outcome="RolledBack", reason="It is worse.")
+
+    again = [model.begin(0), model.begin(0, cancelled=f"prefect.flow-run.{begun.body['run']}")]
+
+    assert [each.version for each in again] == [0, 0]
+    assert model.stages() == ["release.begun", "release.resumed", "release.ended"]
+
+
 def test_where_scores_alone_decide_a_run_without_a_version_takes_the_one_that_had_too_few_rows(model: Model) -> None:
     model.begin(2)
     model.record("release.ended", "2", outcome="Undecided", reason="Too few rows.")
