@@ -24,9 +24,13 @@ def again_trigger(spec: ModelSpec) -> dict[str, Any]:
 
 
 def resume_trigger(spec: ModelSpec) -> dict[str, Any]:
-    """A release whose run stopped half-way is gone on with; without one left the new run ends at once."""
+    """A release whose run stopped half-way is gone on with; a run that was to undo one is asked to do so again.
+
+    Without a release left the new run ends at once.
+    """
     events = (*STOPPED, Event.RELEASE_STOPPED)
-    return _when_ended(spec, "mlops-release", "release-when-release-stopped", events, {"version": 0})
+    asked = {"version": 0, "cancelled": "{{ (flow_run.parameters.cancelled or '') }}"}
+    return _when_ended(spec, "mlops-release", "release-when-release-stopped", events, asked)
 
 
 def undo_trigger(spec: ModelSpec) -> dict[str, Any]:

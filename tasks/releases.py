@@ -89,6 +89,8 @@ def begin_release(
     """
     told = ledger.records(model=spec.name)
     left = open_release(told)
+    if left is not None and left.cancelled and not version:
+        cancelled = left.run  # whoever was to undo it died over that
     if cancelled and (left is None or not left.run or not cancelled.endswith(left.run)):
         left, version = None, 0
     if not version and not cancelled and left is None and spec.scoring.candidates == "only":
@@ -97,7 +99,7 @@ def begin_release(
     if not wanted:
         return Begun(0, trusted, as_of, as_of, reason=f"No release of {spec.name} was begun and has not ended.")
     if left is not None and cancelled:
-        undone = _resumed(ledger, spec, left, trusted)
+        undone = _resumed(ledger, spec, left, trusted, cancelled=True)
         return undone._replace(given_up=undone.given_up or f"Its run was cancelled; version {wanted} is undone.")
     if left is not None and not version and left.asks not in ("", run_key()) and still_asks(left.asks):
         return Begun(0, trusted, as_of, as_of, reason=f"Run {left.asks} waits for a person's answer about {wanted}.")
@@ -113,11 +115,12 @@ def begin_release(
     return Begun(wanted, trusted, as_of, since, reason=f"The release of version {wanted} begins.")
 
 
-def _resumed(ledger: Ledger, spec: ModelSpec, left: OpenRelease, trusted: int) -> Begun:
+def _resumed(ledger: Ledger, spec: ModelSpec, left: OpenRelease, trusted: int, *, cancelled: bool = False) -> Begun:
     moment, wanted = datetime.fromisoformat(left.as_of), left.version
     said = f"The release of version {wanted} goes on."
     if left.run != run_key():  # else this very run was suspended, or tried again by hand
-        record_stage.fn(ledger, spec, RESUMED, str(wanted), moment, {"run": run_key()})
+        told = {"run": run_key()} | ({"cancelled": True} if cancelled else {})
+        record_stage.fn(ledger, spec, RESUMED, str(wanted), moment, told)
         said = f"The release of version {wanted}, which stopped half-way, goes on."
     given_up = _usurped(spec, left.champion, wanted, trusted)
     if not given_up and left.resumed >= MOST_RESUMED:

@@ -37,6 +37,7 @@ class OpenRelease(Frozen):
         passed: The shares of the steps that it has passed; 0 for its shadow.
         asks: The run that waits for a person's answer; empty where none does.
         run: The run that began it or went on with it last; empty where the ledger is older than this.
+        cancelled: Whether somebody cancelled it, so that it can only be undone.
     """
 
     version: int
@@ -47,6 +48,7 @@ class OpenRelease(Frozen):
     passed: tuple[int, ...] = ()
     asks: str = ""
     run: str = ""
+    cancelled: bool = False
 
 
 def open_release(records: Sequence[Record]) -> OpenRelease | None:
@@ -73,7 +75,9 @@ def open_release(records: Sequence[Record]) -> OpenRelease | None:
         elif found is None or record.subject != str(found.version):
             continue
         elif record.stage == RESUMED:
-            found = found.model_copy(update={"resumed": found.resumed + 1, "run": record.body.get("run", "")})
+            cancelled = found.cancelled or record.body.get("cancelled", False)
+            gone_on = {"resumed": found.resumed + 1, "run": record.body.get("run", ""), "cancelled": cancelled}
+            found = found.model_copy(update=gone_on)
         elif record.stage in (ASKED, GIVEN):
             found = found.model_copy(update={"asks": record.body["run"] if record.stage == ASKED else ""})
         elif record.stage == STEPPED and record.body["step"]["outcome"] == "go on":

@@ -19,6 +19,7 @@ from prefect_mlops.core.specfile import load_spec
 from prefect_mlops.deployments.bootstrap import bootstrap
 from prefect_mlops.deployments.sync import write_project
 from prefect_mlops.tasks.stopped import ReleaseWatch
+from tests.waiting import until
 
 pytestmark = [pytest.mark.process, pytest.mark.usefixtures("prefect_api")]
 
@@ -61,8 +62,9 @@ class Releases(NamedTuple):
         (found,) = self.api("deployments/filter", **named)
         return str(found["id"])
 
-    def start(self) -> str:
-        return str(self.api(f"deployments/{self.deployment()}/create_flow_run", parameters={"version": BY_HAND})["id"])
+    def start(self, **asked: str) -> str:
+        parameters = {"version": BY_HAND, **asked}
+        return str(self.api(f"deployments/{self.deployment()}/create_flow_run", parameters=parameters)["id"])
 
     def put(self, run: str, *names: str) -> str:
         """Bring a run into these states, one after another."""
@@ -114,15 +116,6 @@ def look(watch: ReleaseWatch | None = None, ahead: timedelta = LATER) -> None:
         (watch or ReleaseWatch([MODEL])).look(client, datetime.now(UTC) + ahead)
 
 
-def wait_for(look: Callable[[], Any], seconds: float = 30) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := look():
-            return found
-        time.sleep(0.5)
-    raise AssertionError(f"Nothing came within {seconds:.0f} s.")
-
-
 def tell_until(answered: Callable[[], Any]) -> None:
     """Look again and again, as the watch does: the server may lose an event of ours too."""
 
@@ -130,7 +123,7 @@ def tell_until(answered: Callable[[], Any]) -> None:
         look()
         return answered()
 
-    wait_for(told, 60)
+    until(told, pause=0.5)
 
 
 @pytest.mark.parametrize("end", ["Crashed", "TimedOut", "Failed"])
@@ -142,7 +135,7 @@ def test_a_release_that_stopped_is_gone_on_with_once_however_often_it_is_told(re
     asked = {"run": f"prefect.flow-run.{run}"}
     tell_until(lambda: releases.reactions("mlops-withdraw") == ([asked] if end == "Failed" else []))
     time.sleep(3)  # a second one would come now
-    assert releases.reactions() == [{"version": 0}]
+    assert releases.reactions() == [{"version": 0, "cancelled": ""}]
     told = len(releases.told(run))
     look()
     time.sleep(3)
@@ -156,7 +149,17 @@ def test_a_release_that_was_cancelled_is_undone(releases: Releases, states: tupl
     tell_until(releases.reactions)
 
     assert releases.reactions() == [{"version": 0, "cancelled": f"prefect.flow-run.{run}"}]
-    assert set(wait_for(lambda: releases.told(run))) == {"mlops.release.cancelled"}
+    assert set(until(lambda: releases.told(run))) == {"mlops.release.cancelled"}
+
+
+def test_a_run_that_was_to_undo_a_cancelled_release_and_crashed_is_followed_by_one_that_undoes_it(
+    releases: Releases,
+) -> None:
+    undoing = releases.put(releases.start(cancelled="prefect.flow-run.1"), "Running", "Crashed")
+
+    tell_until(releases.reactions)
+
+    assert releases.reactions() == [{"version": 0, "cancelled": "prefect.flow-run.1"}], undoing
 
 
 def test_what_was_answered_what_ended_well_and_what_ended_just_now_is_left_alone(releases: Releases) -> None:
@@ -197,5 +200,5 @@ def test_a_server_that_is_away_is_survived(releases: Releases, caplog: pytest.Lo
         look(watch)
     time.sleep(1.1)
 
-    wait_for(lambda: (look(watch), releases.reactions())[1])
+    until(lambda: (look(watch), releases.reactions())[1])
     assert "No answer from the list of Prefect's runs" in caplog.text

@@ -129,7 +129,7 @@ def test_a_release_that_stopped_half_way_is_gone_on_with_one_that_was_cancelled_
         assert stopped["name"] == f"{deployment['name']}-release-when-release-stopped"
         ends = {f"prefect.flow-run.{end}" for end in ("Crashed", "Failed", "TimedOut")}
         assert ends | {Event.RELEASE_STOPPED} == set(stopped["expect"])
-        assert stopped["parameters"] == {"version": 0}
+        assert stopped["parameters"] == {"version": 0, "cancelled": "{{ (flow_run.parameters.cancelled or '') }}"}
         assert cancelled["name"] == f"{deployment['name']}-release-when-release-cancelled"
         assert cancelled["expect"] == ["prefect.flow-run.Cancelled", Event.RELEASE_CANCELLED]
         assert cancelled["parameters"] == {"version": 0, "cancelled": "{{ event.resource.id }}"}

@@ -80,6 +80,18 @@ def test_what_a_cancelled_run_left_is_undone_and_what_another_run_does_is_not(mo
     assert (mine.version, mine.given_up) == (2, "Its run was cancelled; version 2 is undone.")
 
 
+def test_a_run_that_was_to_undo_a_cancelled_release_and_died_is_followed_by_one_that_undoes_it(model: Model) -> None:
+    model.begin(2)
+    (begun,) = model.places.ledger.records(model=model.spec.name)
+    cancelled = f"prefect.flow-run.{begun.body['run']}"
+    model.begin(0, cancelled=cancelled)
+
+    after = [model.begin(0), model.begin(0, cancelled=cancelled)]
+
+    assert [each.given_up for each in after] == ["Its run was cancelled; version 2 is undone."] * 2
+    assert model.begin(3).given_up == ""
+
+
 def test_a_second_answer_to_one_stopped_run_finds_nothing_left(model: Model) -> None:
     model.begin(2)
     (begun,) = model.places.ledger.records(model=model.spec.name)
