@@ -77,8 +77,11 @@ class Releases(NamedTuple):
 
     def told(self, run: str, since: datetime = LONG_AGO) -> list[str]:
         """Names of our events about a run; the server shows them some seconds late."""
-        about = {"resource": {"id": [f"prefect.flow-run.{run}"]}, "event": {"prefix": ["mlops.release."]}}
-        about["occurred"] = {"since": since.isoformat()}
+        about = {
+            "resource": {"id": [f"prefect.flow-run.{run}"]},
+            "event": {"prefix": ["mlops.release."]},
+            "occurred": {"since": since.isoformat()},
+        }
         return [each["event"] for each in self.api("events/filter", filter=about)["events"]]
 
 
