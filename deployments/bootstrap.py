@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import httpx
 from prefect.blocks.core import Block
+from prefect.client.base import ServerType
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import StateType
@@ -19,6 +20,7 @@ from prefect_mlops.blocks import DeltaSource, EcsTarget, LandingQueue, Places, S
 from prefect_mlops.core.errors import ServingError
 from prefect_mlops.core.names import write_limit
 from prefect_mlops.core.spec import ModelSpec
+from prefect_mlops.deployments.where import START_SERVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,7 +29,6 @@ __all__ = ["bootstrap", "make_standing_automation"]
 
 DEAD_RUNS = "operations-crash-when-heartbeat-stops"
 PREFECTS_BROKER = "prefect.server.utilities.messaging.memory"
-OUR_BROKER = "prefect_mlops.deployments.broker"
 BEATS = 3
 DEFAULT_BEAT_SECONDS = 180
 ENDS = (
@@ -53,7 +54,7 @@ def bootstrap(specs: "Iterable[ModelSpec]", home: Path, environment: str = "defa
         pool: The work pool; a process pool is made when it is missing.
 
     Returns:
-        What was made or found, a line each.
+        What was made or found, a line each, and last what is wrong with the server.
 
     Raises:
         ServingError: The Prefect server does not answer.
@@ -65,11 +66,12 @@ def bootstrap(specs: "Iterable[ModelSpec]", home: Path, environment: str = "defa
             for spec in specs:
                 client.upsert_global_concurrency_limit_by_name(write_limit(spec.name), limit=1)
                 done.append(f"limit {write_limit(spec.name)}")
-            done += [make_standing_automation(client), *_broker(client)]
+            done.append(make_standing_automation(client))
+            warnings = _broker(client)
     except httpx.HTTPError as error:
-        cure = "Start it with `prefect server start`, or set PREFECT_API_URL"
+        cure = f"Start it with `{START_SERVER}`, or set PREFECT_API_URL"
         raise ServingError(f"The Prefect server does not answer ({error})", cure) from error
-    return done + _blocks(home, environment)
+    return done + _blocks(home, environment) + warnings
 
 
 def _blocks(home: Path, environment: str) -> list[str]:
@@ -102,11 +104,23 @@ def _pool(client: SyncPrefectClient, pool: str) -> str:
 
 
 def _broker(client: SyncPrefectClient) -> list[str]:
-    """A server does not tell its database, so what is wrong on SQLite alone is a hint."""
+    """A server does not tell its database, so what is wrong on SQLite alone is a hint.
+
+    Without PREFECT_API_URL the client starts a server of its own, and nobody's broker is asked.
+    """
+    if client.server_type == ServerType.EPHEMERAL:
+        return [
+            "ATTENTION: PREFECT_API_URL is not set, so all this was done on a temporary server that ends now. "
+            f"Start `{START_SERVER}`, then `export PREFECT_API_URL=http://127.0.0.1:4200/api` and run this again."
+        ]
     with suppress(httpx.HTTPStatusError):  # Prefect Cloud has no such page
         events = client.request("GET", "/admin/settings").json()["server"]["events"]
         if events["messaging_broker"] == PREFECTS_BROKER:
-            return [f"the server loses events if it is on SQLite: start it with PREFECT_MESSAGING_BROKER={OUR_BROKER}"]
+            return [
+                "ATTENTION: this Prefect server loses events if its database is SQLite, as it is unless you chose "
+                "another, and what a lost event should start never runs. Stop the server and start it with "
+                f"`{START_SERVER}`. On PostgreSQL there is nothing to do."
+            ]
     return []
 
 

@@ -13,6 +13,7 @@ from prefect_mlops.core.evidence import Evidence
 from prefect_mlops.core.spec import ModelSpec
 from prefect_mlops.core.specfile import load_spec
 from prefect_mlops.deployments.new import data_of
+from prefect_mlops.deployments.where import START_SERVER
 
 __all__ = ["home_of", "try_model"]
 
@@ -125,5 +126,6 @@ def _deploying(spec: ModelSpec, file: Path, accepted: bool) -> Iterator[str]:
     if not accepted:
         yield f"Not accepted: change specs/{spec.name}.yaml (features, trainer, search), or bring more rows."
         return
-    yield "To deploy it: `prefect server start`, `prefect-mlops bootstrap`, `prefect deploy --all`,"
-    yield f"`prefect worker start --pool local`, then `prefect-mlops land {spec.name} {shlex.quote(str(file))}`."
+    yield f"To deploy it, start `{START_SERVER}` in a terminal of its own,"
+    yield "then `prefect-mlops bootstrap`, `prefect --no-prompt deploy --all`, `prefect worker start --pool local`"
+    yield f"in one more, and `prefect-mlops land {spec.name} {shlex.quote(str(file))}`."

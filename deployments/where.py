@@ -5,8 +5,10 @@ from typing import Any, NamedTuple
 
 from prefect_mlops.core.errors import DataError
 
-__all__ = ["AS_IT_IS", "Where"]
+__all__ = ["AS_IT_IS", "START_SERVER", "Where"]
 
+START_SERVER = "PREFECT_MESSAGING_BROKER=prefect_mlops.deployments.broker prefect server start"
+"""On SQLite Prefect's own broker loses events, so every text that says how to start a server says this."""
 DEFAULT_POOL = "local"
 CLONE = "code"
 """In the folder of the run, which is its own; Prefect puts the clone on the path of imports."""

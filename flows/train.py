@@ -45,7 +45,7 @@ OUTCOMES = {
     "rejected": Event.CANDIDATE_REJECTED,
     "undecided": Event.CANDIDATE_UNDECIDED,
 }
-LATER = "Nothing was learned. What `mlops-retrain` was asked for it asks for again by itself; else train again by hand."
+LATER = "Nothing was learned. If `mlops-retrain` started this run, it tries again by itself; else start it again."
 
 
 @flow(name="mlops-train", timeout_seconds=4 * 3600)

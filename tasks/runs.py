@@ -109,7 +109,8 @@ def one_writer(model: str, wait_seconds: float = WAIT_SECONDS) -> Iterator[None]
     The limit `<model>-write` must exist (`prefect-mlops bootstrap` makes it). After the death of its holder it
     frees when the holder's lease ends, within two minutes. Outside of a flow run there is nobody to wait for.
 
-    While a run holds the limit it has the limit's name as a tag: Prefect's API tells nobody whose a slot is.
+    While a run holds the limit it has the limit's name as a tag: Prefect's API tells nobody whose a slot is. A run
+    that must wait says for whom in its log before it does.
 
     Args:
         model: The model's name.
@@ -127,10 +128,12 @@ def one_writer(model: str, wait_seconds: float = WAIT_SECONDS) -> Iterator[None]
     limit = write_limit(model)
     lock = concurrency(limit, occupy=1, timeout_seconds=wait_seconds, lease_duration=LEASE_SECONDS, strict=True)
     with contextlib.ExitStack() as stack:
+        if holder := _holder(limit):
+            run_logger().info("%s is held by %s: waiting %s at most.", model, holder, _span(wait_seconds))
         try:
             stack.enter_context(lock)
         except TimeoutError as error:
-            raise ModelBusy(model, _holder(limit), _span(wait_seconds)) from error
+            raise ModelBusy(model, _holder(limit) or "another run", _span(wait_seconds)) from error
         stack.enter_context(_tagged(limit))
         yield
 
@@ -199,7 +202,7 @@ def _set_tags(tags: set[str]) -> None:
 
 
 def _holder(limit: str) -> str:
-    """The run that has the limit's tag, and since when it runs."""
+    """The run that has the limit's tag, and since when it runs; empty where none is known."""
     import httpx
     from prefect.client.orchestration import get_client
     from prefect.client.schemas import filters
@@ -208,10 +211,12 @@ def _holder(limit: str) -> str:
     running = filters.FlowRunFilterState(type=filters.FlowRunFilterStateType(any_=[StateType.RUNNING]))
     tagged = filters.FlowRunFilter(state=running, tags=filters.FlowRunFilterTags(all_=[limit]))
     with contextlib.suppress(httpx.HTTPError), get_client(sync_client=True) as client:
-        for run in client.read_flow_runs(flow_run_filter=tagged, limit=1):
+        for run in client.read_flow_runs(flow_run_filter=tagged, limit=2):
+            if str(run.id) == runtime.flow_run.id:  # tried again after a crash, which left the tag
+                continue
             since = f" since {run.start_time:%Y-%m-%d %H:%M} UTC" if run.start_time else ""
             return f"{client.read_flow(run.flow_id).name} {run.name!r}{since}"
-    return "another run"
+    return ""
 
 
 def _span(seconds: float) -> str:

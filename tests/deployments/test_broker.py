@@ -100,4 +100,4 @@ def test_bootstrap_names_the_broker_where_a_server_has_prefects_own(
     finally:
         server.stop()
 
-    assert "start it with PREFECT_MESSAGING_BROKER=prefect_mlops.deployments.broker" in said[2]
+    assert "start it with `PREFECT_MESSAGING_BROKER=prefect_mlops.deployments.broker prefect server start`" in said[-1]

@@ -60,15 +60,16 @@ def canary_of(model: str) -> Iterator[None]:
 
 
 def test_a_training_that_comes_while_a_canary_runs_is_postponed_and_says_for_whom(
-    held: ModelSpec, monkeypatch: pytest.MonkeyPatch
+    held: ModelSpec, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(training, "turn_to_write", functools.partial(turn_to_write, wait_seconds=1))
     with canary_of("held"):
         state = training.train(held, as_of=MARCH, return_state=True)
 
     assert (state.type.value, state.name) == ("COMPLETED", "Postponed"), state
+    assert re.search(rf"held is held by {CANARY}20.*: waiting 1 seconds at most", caplog.text)
     assert str(state.message).startswith(f"held is held by {CANARY}20")
-    assert "which was waited for 1 seconds. Nothing was learned. What `mlops-retrain` was asked for" in str(
+    assert "which was waited for 1 seconds. Nothing was learned. If `mlops-retrain` started this run" in str(
         state.message
     )
 
