@@ -51,7 +51,8 @@ def judge_due(policy: "Retraining", situation: Situation) -> Due:
     if policy.frozen:
         return Due(due=False, reason="The spec says frozen: true.")
     if situation.trained_on is not None and situation.labels_version <= situation.trained_on:
-        return Due(due=False, reason=f"Labels at version {situation.labels_version} were already trained on.")
+        known = f"Labels at version {situation.labels_version} were already trained on"
+        return Due(due=False, reason=f"{known}; `mlops-train` learns from them once more.")
     if situation.trained_this_month >= policy.max_per_month:
         spent = f"{situation.trained_this_month} trainings this month"
         return Due(due=False, reason=f"{spent}; {policy.max_per_month} are allowed.")

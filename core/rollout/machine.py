@@ -157,7 +157,8 @@ def advance(plan: RolloutPlan, position: Position, look: Look) -> tuple[Position
         reason = f"{look.requests} canary requests: every kind of event is below double or below its limit. {said}."
         ended: Literal["", "whole"] = "whole" if passed == len(plan.shares) else ""
         return Position(step=passed, ended=ended), Step(outcome="go on", reason=reason, look=look)
-    waits = f"{look.requests} canary requests; {', '.join(open_ends)}"
+    count = f"{look.requests} canary requests" if look.requests else "No canary request: too few call the model"
+    waits = f"{count}; {', '.join(open_ends)}"
     if look.seconds >= asked.most_seconds:
         reason = f"Undecided after {look.seconds:.0f} s and {waits}. {said}."
         return Position(step=position.step, ended="undecided"), Step(outcome="undecided", reason=reason, look=look)
