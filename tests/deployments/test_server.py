@@ -17,6 +17,7 @@ from prefect_mlops.core.errors import NotFound
 from prefect_mlops.core.events import Event, event_payload, model_resource
 from prefect_mlops.deployments.demo.datasets import wine
 from prefect_mlops.deployments.land import land_batch
+from tests.asking import ask
 from tests.waiting import until
 
 pytestmark = pytest.mark.process
@@ -35,11 +36,7 @@ class Deployed(NamedTuple):
 
 
 def api(url: str, path: str, **body: Any) -> Any:
-    for _ in range(5):
-        answer = httpx.post(f"{url}/{path}", json=body, timeout=60)
-        if answer.status_code != 503:
-            break
-        time.sleep(1)
+    answer = ask("POST", f"{url}/{path}", json=body)
     assert answer.status_code < 300, answer.text
     return answer.json()
 

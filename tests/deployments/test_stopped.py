@@ -19,6 +19,7 @@ from prefect_mlops.core.specfile import load_spec
 from prefect_mlops.deployments.bootstrap import bootstrap
 from prefect_mlops.deployments.sync import write_project
 from prefect_mlops.tasks.stopped import ReleaseWatch
+from tests.asking import ask
 from tests.waiting import until
 
 pytestmark = [pytest.mark.process, pytest.mark.usefixtures("prefect_api")]
@@ -38,11 +39,7 @@ class Releases(NamedTuple):
     url: str
 
     def api(self, path: str, **body: Any) -> Any:
-        for _ in range(5):
-            answer = httpx.post(f"{self.url}/{path}", json=body, timeout=60)
-            if answer.status_code != 503:
-                break
-            time.sleep(1)
+        answer = ask("POST", f"{self.url}/{path}", json=body)
         assert answer.status_code < 300, answer.text
         return answer.json() if answer.content else None
 

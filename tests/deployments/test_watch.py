@@ -20,6 +20,7 @@ from prefect_mlops.deployments.demo.datasets import wine
 from prefect_mlops.deployments.demo.servers import BIN, Process, run_command, start_server
 from prefect_mlops.deployments.sync import read_specs, write_project
 from prefect_mlops.deployments.where import Where
+from tests.asking import ask
 from tests.waiting import until
 
 pytestmark = pytest.mark.process
@@ -58,7 +59,7 @@ class Watched(NamedTuple):
             "work_pools": {"name": {"any_": [POOL]}},
             "sort": "EXPECTED_START_TIME_ASC",
         }
-        return list(httpx.post(f"{self.url}/flow_runs/filter", json=asked, timeout=60).raise_for_status().json())
+        return list(ask("POST", f"{self.url}/flow_runs/filter", json=asked).raise_for_status().json())
 
     def ended(self) -> list[Any]:
         return [run for run in self.runs("mlops-ingest") if run["state_type"] in ("COMPLETED", "FAILED", "CRASHED")]
@@ -79,7 +80,7 @@ class Watched(NamedTuple):
     def occurred(self, event: str) -> list[float]:
         """When an event was emitted, oldest first, in seconds since 1970."""
         asked = {"filter": {"event": {"name": [event]}, "order": "ASC"}}
-        found = httpx.post(f"{self.url}/events/filter", json=asked, timeout=60).raise_for_status().json()
+        found = ask("POST", f"{self.url}/events/filter", json=asked).raise_for_status().json()
         return [float(pd.Timestamp(each["occurred"]).timestamp()) for each in found["events"]]
 
     def watching(self) -> list[Any]:

@@ -23,6 +23,7 @@ from prefect_mlops.deployments.demo.datasets import wine
 from prefect_mlops.deployments.sync import write_project
 from prefect_mlops.flows.ingest import ingest
 from prefect_mlops.flows.train import train
+from tests.asking import ask
 from tests.waiting import until
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
@@ -40,7 +41,7 @@ class Asked(NamedTuple):
     places: Places
 
     def api(self, path: str, **body: Any) -> Any:
-        return httpx.post(f"{self.url}/{path}", json=body, timeout=60).raise_for_status().json()
+        return ask("POST", f"{self.url}/{path}", json=body).raise_for_status().json()
 
     def runs(self, flow: str) -> list[Any]:
         """Those of our deployments, the newest first; other tests have run releases on this server."""
@@ -58,7 +59,7 @@ class Asked(NamedTuple):
         return str(made["id"])
 
     def state(self, run: str) -> str:
-        return str(httpx.get(f"{self.url}/flow_runs/{run}", timeout=60).json()["state"]["name"])
+        return str(ask("GET", f"{self.url}/flow_runs/{run}").json()["state"]["name"])
 
     def answer(self, run: str, said: dict[str, Any]) -> str:
         """What the server says of an answer; while its database is busy it says nothing, and is asked again."""

@@ -12,7 +12,8 @@ from typing import Any
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 from moto.budgets.responses import BudgetsResponse
 from moto.core.responses import EmptyResult
-from moto.ec2.models.security_groups import SecurityGroupRule
+from moto.ec2.exceptions import InvalidPermissionNotFoundError, InvalidSecurityGroupRuleIdNotFoundError
+from moto.ec2.models.security_groups import SecurityGroupBackend, SecurityGroupRule
 from moto.ecs.models import EC2ContainerServiceBackend, TaskDefinition
 from moto.ecs.responses import EC2ContainerServiceResponse
 from moto.elasticache.models import ElastiCacheBackend
@@ -118,6 +119,18 @@ def _security_groups() -> None:
     SecurityGroupRule.description = property(
         lambda rule: rule.ip_range.get("Description") or rule.source_group.get("Description")
     )
+
+    def revoked(method: Method, backend: SecurityGroupBackend, **asked: Any) -> None:
+        # AWS has a code of its own for a rule that is gone, by which whoever asks a second time knows that it is done.
+        try:
+            method(backend, **asked)
+        except InvalidPermissionNotFoundError:
+            if not asked.get("security_rule_ids"):
+                raise
+            raise InvalidSecurityGroupRuleIdNotFoundError(asked["security_rule_ids"][0]) from None
+
+    for direction in ("ingress", "egress"):
+        _around(SecurityGroupBackend, f"revoke_security_group_{direction}", revoked)
 
 
 def _databases() -> None:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import httpx
 
 from prefect_mlops.deployments.demo.servers import Process
+from tests.asking import ask
 from tests.conftest import PrefectServer
 from tests.terraform.machines import Machines
 from tests.waiting import until
@@ -111,13 +112,13 @@ class Platform:
 
     def run(self, deployment: str) -> str:
         """Ask for a run of a deployment; gives the run's id."""
-        known = httpx.get(f"{self._server.url}/deployments/name/{deployment}", timeout=60).json()
-        made = httpx.post(f"{self._server.url}/deployments/{known['id']}/create_flow_run", json={}, timeout=60)
+        known = ask("GET", f"{self._server.url}/deployments/name/{deployment}").json()
+        made = ask("POST", f"{self._server.url}/deployments/{known['id']}/create_flow_run", json={})
         assert made.status_code == 201, made.text
         return str(made.json()["id"])
 
     def flow_run(self, run: str) -> dict[str, Any]:
-        return dict(httpx.get(f"{self._server.url}/flow_runs/{run}", timeout=60).json())
+        return dict(ask("GET", f"{self._server.url}/flow_runs/{run}").json())
 
     def started(self, run: str, cluster: str) -> Started:
         """The task that the worker starts for a run."""
