@@ -59,7 +59,7 @@ def test_two_commands_lead_from_a_table_to_a_candidate(name: str, tmp_path: Path
     assert "ingest: accepted" in said
     assert "gate: accepted" in said
     assert "package: " in said
-    assert "prefect deploy --all" in said
+    assert "prefect --no-prompt deploy --all" in said
     assert load_spec(project / "specs" / f"{name}.yaml").target.problem == table.problem
     assert ask("check", "--project", project)[0] == 0
 

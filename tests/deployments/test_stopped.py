@@ -22,7 +22,7 @@ from prefect_mlops.tasks.stopped import ReleaseWatch
 from tests.asking import ask
 from tests.waiting import until
 
-pytestmark = [pytest.mark.process, pytest.mark.usefixtures("prefect_api")]
+pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.usefixtures("prefect_api")]
 
 SPEC = Path(__file__).parents[2] / "deployments" / "specs" / "wine-cultivar.yaml"
 MODEL = "wine-stopped"
