@@ -16,7 +16,7 @@ from prefect_mlops.blocks.bentos import BentoStore
 from prefect_mlops.blocks.serving import free_port
 from prefect_mlops.tasks.bento_service import run
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 BOTH = """
 import json, os, sys

@@ -6,6 +6,7 @@ No module is bent for moto: where a plan would differ or an apply fail, it is am
 import json
 from collections.abc import Callable
 from fnmatch import fnmatchcase
+from threading import RLock
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +15,7 @@ from moto.budgets.responses import BudgetsResponse
 from moto.core.responses import EmptyResult
 from moto.ec2.exceptions import InvalidPermissionNotFoundError, InvalidSecurityGroupRuleIdNotFoundError
 from moto.ec2.models.security_groups import SecurityGroupBackend, SecurityGroupRule
+from moto.ec2.responses import EC2Response
 from moto.ecs.models import EC2ContainerServiceBackend, TaskDefinition
 from moto.ecs.responses import EC2ContainerServiceResponse
 from moto.elasticache.models import ElastiCacheBackend
@@ -129,6 +131,13 @@ def _security_groups() -> None:
                 raise
             raise InvalidSecurityGroupRuleIdNotFoundError(asked["security_rule_ids"][0]) from None
 
+    def one_at_a_time(method: Method, response: EC2Response, *args: Any, **kwargs: Any) -> Any:
+        # moto's threads share tables; an answer that fails over a change of another is asked for, and done, again.
+        with lock:
+            return method(response, *args, **kwargs)
+
+    lock = RLock()
+    _around(EC2Response, "_dispatch", one_at_a_time)
     for direction in ("ingress", "egress"):
         _around(SecurityGroupBackend, f"revoke_security_group_{direction}", revoked)
 
