@@ -113,7 +113,9 @@ def on_a_small_disk(tmp_path: Path, echo_folder: Any) -> Any:
     """Runs a script on a disk of two megabytes, on which two versions serve; what it prints last."""
     unshare = shutil.which("unshare")
     if unshare is None or subprocess.run([unshare, "-rm", "true"], check=False, capture_output=True).returncode:
-        pytest.skip("No mounts of our own on this machine")
+        pytest.skip(
+            "This machine lets nobody mount a small disk: allow user namespaces (`unshare -rm true`), or run as root"
+        )
     # Through `run.py`, as targets start what we build: what BentoML itself starts dies where its metrics find no room.
     store, tags = BentoStore(home=str(tmp_path / "bentos")), {}
     for version in (1, 2):

@@ -1,6 +1,7 @@
 """A release run that ended badly is announced until something answers it, and never for ever."""
 
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -141,12 +142,12 @@ SOME = st.integers(0, 6).flatmap(lambda count: st.tuples(*(a_run(str(number)) fo
 
 @given(runs=SOME, minutes=st.integers(0, 180), order=st.randoms())
 def test_the_reactions_that_are_asked_for_are_answers_and_the_order_of_the_runs_is_none(
-    runs: tuple[ReleaseRun, ...], minutes: int, order: st.DataObject
+    runs: tuple[ReleaseRun, ...], minutes: int, order: Random
 ) -> None:
     now = NOON + minutes * MINUTE
     found = unanswered(runs, (), now)
     shuffled = list(runs)
-    order.shuffle(shuffled)  # type: ignore[attr-defined]
+    order.shuffle(shuffled)
 
     assert unanswered(shuffled, (), now) == found
     reactions = tuple(

@@ -206,12 +206,12 @@ def test_200_files_are_each_taken_in_once_by_few_runs_whoever_dies_meanwhile(
         for number in range(5):
             dropped = time.time()
             drop(watched, f"single-{number}")
-            until(lambda: len(watched.runs("mlops-ingest")) > number, 20)  # noqa: B023
+            until(lambda: len(watched.runs("mlops-ingest")) > number, 20)  # noqa: B023  # it is over before the next turn
             seconds = seconds_until(watched.runs("mlops-ingest")[-1]["created"], dropped)
-            told = until(lambda: watched.occurred("mlops.data.landed")[number:], 20)[0] - dropped  # noqa: B023
+            told = until(lambda: watched.occurred("mlops.data.landed")[number:], 20)[0] - dropped  # noqa: B023  # it is over before the next turn
             print(f"file {number}: announced after {told:.2f} s, a run was created after {seconds:.2f} s")
             assert seconds <= PATIENCE
-            until(lambda: len(watched.ended()) > number, 60)  # noqa: B023
+            until(lambda: len(watched.ended()) > number, 60)  # noqa: B023  # it is over before the next turn
 
         before, dropped = len(watched.runs("mlops-ingest")), time.time()
         for number in range(200):
