@@ -52,10 +52,10 @@ fast: setup ## core and the house rules, no process started, at most 30 s
 	$(PYTEST) -q -m "not process and not slow" tests/core tests/house
 
 test: setup ## every behaviour and one path per stage, at most 15 minutes
-	$(PYTEST) -m "not slow" -n 2 --dist loadfile
+	$(PYTEST) -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: setup ## drills, infrastructure and the demo, at most 50 minutes
-	$(PYTEST) -m slow -n 2 --dist loadfile
+	$(PYTEST) -m slow -n 2 --dist loadfile --no-loadscope-reorder
 
 bench-demo: setup ## the whole year with its table of seconds, as JSON under docs/results/
 	$(BIN)/prefect-mlops demo --months 9 --results docs/results

@@ -11,7 +11,7 @@ import httpx
 import typer
 
 from prefect_mlops.core.errors import DataError, MlopsError
-from prefect_mlops.deployments.where import START_SERVER
+from prefect_mlops.deployments.where import BUSY_SERVER, NO_SERVER
 
 __all__ = ["app"]
 
@@ -38,7 +38,7 @@ def told_plainly(command: Command) -> Command:
             typer.echo(f"prefect-mlops: {error}", err=True)
             raise typer.Exit(1) from error
         except httpx.HTTPError as error:
-            cure = f"Start it with `{START_SERVER}`, or set PREFECT_API_URL."
+            cure = BUSY_SERVER if isinstance(error, httpx.ReadTimeout) else NO_SERVER
             typer.echo(f"prefect-mlops: the Prefect server does not answer ({error}). {cure}", err=True)
             raise typer.Exit(1) from error
 

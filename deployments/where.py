@@ -5,10 +5,12 @@ from typing import Any, NamedTuple
 
 from prefect_mlops.core.errors import DataError
 
-__all__ = ["AS_IT_IS", "START_SERVER", "Where"]
+__all__ = ["AS_IT_IS", "BUSY_SERVER", "NO_SERVER", "START_SERVER", "Where"]
 
 START_SERVER = "PREFECT_MESSAGING_BROKER=prefect_mlops.deployments.broker prefect server start"
 """On SQLite Prefect's own broker loses events, so every text that says how to start a server says this."""
+NO_SERVER = f"Start it with `{START_SERVER}`, or set PREFECT_API_URL."
+BUSY_SERVER = "It is up but busy: run this again, and give it PostgreSQL instead of SQLite if that lasts."
 DEFAULT_POOL = "local"
 CLONE = "code"
 """In the folder of the run, which is its own; Prefect puts the clone on the path of imports."""

@@ -1,4 +1,4 @@
-"""Asking a Prefect server on SQLite, which may be too busy to answer for a minute."""
+"""Asking a Prefect server that other tests keep busy."""
 
 from __future__ import annotations
 

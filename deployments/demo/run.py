@@ -165,10 +165,11 @@ def _pause_schedules() -> None:
 
 
 def _play(last_month: int, folder: Path, processes: dict[str, Process], target: LocalTarget) -> list[Stage]:
+    from prefect.client.orchestration import get_client
+
     spec = load_spec(SPEC)
     drops = folder / "drops"
     drops.mkdir()
-    watcher = RunWatcher(os.environ["PREFECT_API_URL"])
     caller = Caller(target.url(spec.name), [*spec.features.names, *spec.data.key, *filter(None, [spec.data.time])])
 
     def cpu_seconds() -> float:
@@ -179,14 +180,14 @@ def _play(last_month: int, folder: Path, processes: dict[str, Process], target: 
         tables = DeltaTables(root=str(folder / "home" / "tables"))
         return ScoreTable(tables, spec.name).read("champion", ["key"])["key"]
 
-    story = Story(spec, drops, watcher, caller, scored_keys, cpu_seconds, _tell)
-    try:
-        story.play(last_month)
-    finally:
-        _tell("\n" + table_of(story.stages))
-        _tell(f"{caller.sent:,} requests, {caller.failed} failed")
-        watcher.close()
-        caller.close()
+    with get_client(sync_client=True) as client:
+        story = Story(spec, drops, RunWatcher(client), caller, scored_keys, cpu_seconds, _tell)
+        try:
+            story.play(last_month)
+        finally:
+            _tell("\n" + table_of(story.stages))
+            _tell(f"{caller.sent:,} requests, {caller.failed} failed")
+            caller.close()
     return story.stages
 
 

@@ -136,9 +136,11 @@ class Story:
         )
         self.tell(f"   {_first_sentence(run.message)}")
         if run.failed or (state and run.state != state):
+            is_incomplete = "ModuleNotFoundError" in run.message
+            look = "Run `make demo KEEP=1` and look at the run in the Prefect UI"
             raise ServingError(
                 f"{flow} ({what}) ended {run.state}, {state or 'a verdict'} was expected: {run.message}",
-                "Run `make demo KEEP=1` and look at the run in the Prefect UI",
+                "A package is missing; `make clean demo` builds the environment anew" if is_incomplete else look,
             )
         return run
 

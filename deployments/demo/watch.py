@@ -3,11 +3,16 @@
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, NamedTuple
-
-import httpx
+from typing import TYPE_CHECKING, NamedTuple
+from uuid import UUID
 
 from prefect_mlops.core.errors import ServingError
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import FlowRun
+
+ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 __all__ = ["RunSeen", "RunWatcher"]
 
@@ -38,13 +43,13 @@ class RunWatcher:
     """Waits for runs of flows, each run told once, in the order of their creation.
 
     Args:
-        api_url: The Prefect API's address.
+        client: Prefect's own, which asks a busy server again.
     """
 
-    def __init__(self, api_url: str) -> None:
-        self._client = httpx.Client(base_url=api_url, timeout=20)
-        self._flows: dict[str, str] = {}
-        self._told: set[str] = set()
+    def __init__(self, client: "SyncPrefectClient") -> None:
+        self._client = client
+        self._flows: dict[UUID, str] = {}
+        self._told: set[UUID] = set()
 
     def wait_for(self, flow: str, seconds: float = 900, meanwhile: Callable[[], object] | None = None) -> RunSeen:
         """Wait for the next run of a flow that nobody was told of yet, until it ends.
@@ -60,49 +65,48 @@ class RunWatcher:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             for run in self._runs():
-                if run["id"] in self._told or self._flow_name(run["flow_id"]) != flow or run["parent_task_run_id"]:
+                if run.id in self._told or self._flow_name(run.flow_id) != flow or run.parent_task_run_id:
                     continue
-                if run["parameters"].get("promoted"):  # the watch of a promotion, minutes later: no part of the story
+                if run.parameters.get("promoted"):  # the watch of a promotion, minutes later: no part of the story
                     continue
-                if run["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
-                    self._told.add(run["id"])
+                if run.state_type in ENDED:
+                    self._told.add(run.id)
                     return self._seen(flow, run)
                 break
             if meanwhile:
                 meanwhile()
             time.sleep(0.5)
-        states = ", ".join(f"{self._flow_name(run['flow_id'])} {run['state_name']}" for run in self._runs()[-5:])
+        states = ", ".join(f"{self._flow_name(run.flow_id)} {run.state_name}" for run in self._runs()[-5:])
         raise ServingError(
             f"No run of {flow} ended within {seconds:.0f} s (the last runs: {states or 'none'})",
             "Look at the run in the Prefect UI with `make demo KEEP=1`, and at the worker's log",
         )
 
-    def close(self) -> None:
-        """Close the connection."""
-        self._client.close()
+    def _runs(self) -> "list[FlowRun]":
+        from prefect.client.schemas.sorting import FlowRunSort
 
-    def _runs(self) -> list[dict[str, Any]]:
-        answer = self._client.post("/flow_runs/filter", json={"sort": "ID_DESC", "limit": 200})
-        answer.raise_for_status()
-        return sorted(answer.json(), key=lambda run: run["created"])
+        runs = self._client.read_flow_runs(sort=FlowRunSort.ID_DESC, limit=200)
+        return sorted(runs, key=_created)
 
-    def _flow_name(self, flow_id: str) -> str:
+    def _flow_name(self, flow_id: UUID) -> str:
         if flow_id not in self._flows:
-            self._flows[flow_id] = self._client.get(f"/flows/{flow_id}").raise_for_status().json()["name"]
+            self._flows[flow_id] = self._client.read_flow(flow_id).name
         return self._flows[flow_id]
 
-    def _seen(self, flow: str, run: dict[str, Any]) -> RunSeen:
-        started, ended = _moment(run["start_time"] or run["end_time"]), _moment(run["end_time"])
+    def _seen(self, flow: str, run: "FlowRun") -> RunSeen:
+        ended = run.end_time or _created(run)
+        started = run.start_time or ended
         return RunSeen(
             flow=flow,
-            name=run["name"],
-            state=run["state_name"],
-            message=(run.get("state") or {}).get("message") or "",
-            failed=run["state_type"] != "COMPLETED",
-            waited_seconds=max(0.0, (started - _moment(run["created"])).total_seconds()),
+            name=run.name,
+            state=run.state_name or "",
+            message=(run.state and run.state.message) or "",
+            failed=run.state_type != "COMPLETED",
+            waited_seconds=max(0.0, (started - _created(run)).total_seconds()),
             ran_seconds=(ended - started).total_seconds(),
         )
 
 
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+def _created(run: "FlowRun") -> datetime:
+    assert run.created is not None  # set by the server
+    return run.created

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import boto3
 import pandas as pd
@@ -23,12 +24,11 @@ def new_secret(aws: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Callable
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     secretstore._known.clear()
-    names = iter(range(10))
     client = boto3.client("secretsmanager", **aws)
 
     def make(value: str) -> str:
         given = {"SecretString": value} if value else {}
-        return str(client.create_secret(Name=f"s{id(names)}-{next(names)}", **given)["ARN"])
+        return str(client.create_secret(Name=f"s{uuid4()}", **given)["ARN"])
 
     return make
 

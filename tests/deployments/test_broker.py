@@ -1,10 +1,12 @@
 """A Prefect server on SQLite answers every event, though its services write at the same time."""
 
 import asyncio
+import contextlib
+import gc
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,10 @@ from prefect.server.utilities.messaging import StopConsumer
 from prefect.server.utilities.messaging.memory import MemoryMessage
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from prefect_mlops.deployments.bootstrap import bootstrap
-from prefect_mlops.deployments.broker import Consumer
+from prefect_mlops.deployments.broker import Consumer, collect_aside
 from prefect_mlops.deployments.demo.servers import start_server
 
 RUNS = """
@@ -68,6 +71,38 @@ def test_a_message_is_tried_again_while_the_database_is_locked(monkeypatch: pyte
 
 def test_what_else_fails_is_left_to_prefect_which_tries_four_times() -> None:
     assert handed_over([ValueError("broken")]) == 2
+
+
+@pytest.fixture
+def garbage_aside() -> Iterator[None]:
+    collect_aside()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("garbage_aside")
+def test_what_a_failure_leaves_behind_stops_nobody_who_waits(tmp_path: Path) -> None:
+    # Collected in the loop, the failed cursor waits for its connection: nobody can commit, and `second` fails.
+    async def take_turns() -> None:
+        engine = create_async_engine(f"sqlite+aiosqlite:///{tmp_path / 'turns.db'}")
+        async with engine.connect() as holder, engine.connect() as waiting:
+            await holder.exec_driver_sql("CREATE TABLE turn (who TEXT)")
+            await holder.exec_driver_sql("BEGIN IMMEDIATE")
+            await waiting.exec_driver_sql("PRAGMA busy_timeout = 1")
+            with contextlib.suppress(OperationalError):
+                await waiting.exec_driver_sql("INSERT INTO turn VALUES ('first')")
+            await waiting.rollback()
+            await waiting.exec_driver_sql("PRAGMA busy_timeout = 5000")
+            second = asyncio.create_task(waiting.exec_driver_sql("INSERT INTO turn VALUES ('second')"))
+            await asyncio.sleep(0.3)  # by now it waits in a thread
+
+            assert [[] for _ in range(100_000)]  # enough for Python to collect garbage here and now
+            await holder.commit()
+
+            await second
+        await engine.dispose()
+
+    asyncio.run(take_turns())
 
 
 @pytest.mark.process
