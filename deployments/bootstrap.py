@@ -117,8 +117,9 @@ def _broker(client: SyncPrefectClient) -> list[str]:
         events = client.request("GET", "/admin/settings").json()["server"]["events"]
         if events["messaging_broker"] == PREFECTS_BROKER:
             return [
-                "ATTENTION: this Prefect server loses events if its database is SQLite, as it is unless you chose "
-                "another, and what a lost event should start never runs. Stop the server and start it with "
+                "ATTENTION: this Prefect server loses events and may stand still for minutes if its database is "
+                "SQLite, as it is unless you chose another, and what a lost event should start never runs. Stop the "
+                "server and start it with "
                 f"`{START_SERVER}`. On PostgreSQL there is nothing to do."
             ]
     return []
